@@ -35,7 +35,7 @@ export const transportFaults = {
 export type TransportFault = keyof typeof transportFaults;
 
 export interface TransportErrorOptions extends HsmErrorOptions {
-  /** Which part of the way failed: `"pcsclite"`, `"pcsc-mini"`, `"reader host"`, `"deadline"`, `"sim"`. */
+  /** Which part of the way failed: the name of the PC/SC binding, `reader host`, `deadline`, `sim`. */
   readonly layer?: string | undefined;
   /** How often it was tried, where it was tried more than once. */
   readonly attempts?: number | undefined;
