@@ -1,0 +1,43 @@
+/**
+ * Starts the command fast: `--version` and `--help` are answered from files the build left, everything else runs from
+ * the bundle and V8's code cache beside it. A cache made by another Node is rejected by V8 itself and then unused.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Script } from "node:vm";
+
+type Command = Pick<typeof import("./main.ts"), "run" | "processIo" | "renderHelp">;
+
+const here = dirname(fileURLToPath(import.meta.url));
+/** `dist/`, seen from `dist/src/cli/`. */
+const dist = join(here, "..", "..");
+
+/** Compiles the bundle and runs its top level. */
+export function loadBundle(file: string, cachedData: Buffer | undefined): { script: Script; exports: Command } {
+  const source = `(function (exports, require, module, __filename, __dirname) {${readFileSync(file, "utf8")}\n})`;
+  const script = new Script(source, { filename: file, cachedData });
+  const module = { exports: {} as Command };
+  script.runInThisContext()(module.exports, createRequire(file), module, file, dirname(file));
+  return { script, exports: module.exports };
+}
+
+export function version(): string {
+  return (JSON.parse(readFileSync(join(dist, "..", "package.json"), "utf8")) as { version: string }).version;
+}
+
+export async function launch(argv: readonly string[]): Promise<void> {
+  const [only, ...more] = argv;
+  if (more.length === 0 && (only === "--version" || only === "-V")) {
+    process.stdout.write(`${version()}\n`);
+    return;
+  }
+  if (argv.length === 0 || (more.length === 0 && (only === "--help" || only === "-h"))) {
+    process.stdout.write(readFileSync(join(dist, "cli", "help.txt"), "utf8"));
+    return;
+  }
+  const cache = join(dist, "cli", "hsmadm.cache");
+  const { exports } = loadBundle(join(dist, "cli", "hsmadm.cjs"), existsSync(cache) ? readFileSync(cache) : undefined);
+  process.exitCode = await exports.run([...argv], exports.processIo());
+}
