@@ -2,8 +2,17 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    exclude: ["test/device/**", "node_modules/**"],
-    testTimeout: 30_000,
+    testTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: { name: "hsmadm", include: ["test/**/*.test.ts"], exclude: ["test/device/**"] },
+      },
+      {
+        // A real card: runs only with HSM_TEST_SERIAL, and stops unless that very card is found.
+        extends: true,
+        test: { name: "device", include: ["test/device/**/*.test.ts"], fileParallelism: false },
+      },
+    ],
   },
 });

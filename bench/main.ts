@@ -1,0 +1,70 @@
+/**
+ * Budgets of the design, measured as ratios in one run: `npm run bench`. Prints one line a row and ends with 1 when a
+ * budget is missed. `--rounds N` sets the number of pairs (default 15).
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { apduCounts } from "./apdu-counts.ts";
+import { type Program, pairedRatio } from "./ratio.ts";
+import { readBinaryPerSecond } from "./read-binary.ts";
+
+interface Row {
+  readonly what: string;
+  readonly figure: string;
+  readonly budget: string;
+  readonly kept: boolean;
+}
+
+const root = process.argv[2] ?? process.cwd();
+const rounds = Number(process.argv[process.argv.indexOf("--rounds") + 1]) || 15;
+const bin = join(root, "dist", "bin", "hsmadm.js");
+const home = mkdtempSync(join(tmpdir(), "hsmadm-bench-"));
+const node: Program = { command: process.execPath, args: ["-e", "0"] };
+const rows: Row[] = [];
+
+function coldStart(args: readonly string[], budget: number): void {
+  const command: Program = {
+    command: process.execPath,
+    args: [bin, ...args],
+    env: { HSMADM_HOME: home, HSMADM_SIMULATOR_SEED: "bench" },
+  };
+  const { ratio, aMs, bMs } = pairedRatio(command, node, rounds);
+  rows.push({
+    what: `start: hsmadm ${args.join(" ")}`,
+    figure: `${ratio.toFixed(2)}x node -e 0 (${aMs.toFixed(0)} ms / ${bMs.toFixed(0)} ms)`,
+    budget: `<= ${budget.toFixed(1)}x`,
+    kept: ratio <= budget,
+  });
+}
+
+try {
+  coldStart(["--version"], 1.5);
+  coldStart(["--help"], 1.5);
+  coldStart(["device", "status", "--device", "sim:bench"], 2.0);
+  for (const count of await apduCounts(root, home)) {
+    rows.push({
+      what: `APDUs: ${count.what}`,
+      figure: `${count.ours} (${count.peer})`,
+      budget: `<= ${count.budget}`,
+      kept: count.ours <= count.budget,
+    });
+    for (const line of count.extra) rows.push({ what: `  ${line}`, figure: "", budget: "", kept: true });
+  }
+  const rate = await readBinaryPerSecond();
+  rows.push({
+    what: "simulator: READ BINARY in process",
+    figure: `${Math.round(rate).toLocaleString("en")} a second`,
+    budget: ">= 100,000",
+    kept: rate >= 100_000,
+  });
+} finally {
+  rmSync(home, { recursive: true, force: true });
+}
+
+const width = Math.max(...rows.map((row) => row.what.length));
+for (const row of rows) {
+  const verdict = row.budget === "" ? "" : `${row.budget.padEnd(12)} ${row.kept ? "kept" : "MISSED"}`;
+  process.stdout.write(`${`${row.what.padEnd(width)}  ${row.figure.padEnd(42)}  ${verdict}`.trimEnd()}\n`);
+}
+if (rows.some((row) => !row.kept)) process.exitCode = 1;

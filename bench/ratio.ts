@@ -1,0 +1,40 @@
+import { spawnSync } from "node:child_process";
+
+export interface Program {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Wall time of a whole process in milliseconds. */
+export function wallTime(program: Program): number {
+  const start = process.hrtime.bigint();
+  const done = spawnSync(program.command, program.args, {
+    stdio: ["ignore", "ignore", "inherit"],
+    env: { ...process.env, ...program.env },
+  });
+  const ms = Number(process.hrtime.bigint() - start) / 1e6;
+  if (done.error) throw done.error;
+  if (done.status !== 0) throw new Error(`${program.command} ${program.args.join(" ")} ended with ${done.status}`);
+  return ms;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+/**
+ * Runs A and B in turn and gives the median of the ratios pair by pair, so that a machine whose speed drifts moves
+ * both halves of every ratio.
+ */
+export function pairedRatio(a: Program, b: Program, rounds: number): { ratio: number; aMs: number; bMs: number } {
+  wallTime(a);
+  wallTime(b);
+  const pairs = Array.from({ length: rounds }, () => [wallTime(a), wallTime(b)] as const);
+  return {
+    ratio: median(pairs.map(([x, y]) => x / y)),
+    aMs: median(pairs.map(([x]) => x)),
+    bMs: median(pairs.map(([, y]) => y)),
+  };
+}

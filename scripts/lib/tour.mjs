@@ -1,0 +1,87 @@
+// The main job on a simulated token: every line is the built command run as a child process, with its real output.
+import { spawnSync } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { root } from "./installed.mjs";
+
+const bin = join(root, "dist", "bin", "hsmadm.js");
+
+/** `say` is printed as a comment; `run` is a command line; `exit` is the code it must end with. */
+const steps = [
+  { say: "A token springs up at first use, uninitialised." },
+  { run: "device status", exit: 0 },
+  { say: "Initialise it: PINs come from files of mode 0600, never from the command line." },
+  { run: "device init --label demo --so-pin file:so.pin --pin file:first.pin --retries 3 --dkek-shares none", exit: 0 },
+  { run: "device status", exit: 0 },
+  { run: "pin change --pin file:first.pin --new-pin file:user.pin", exit: 0 },
+  { say: "A wrong PIN costs a try. The same wrong PIN again is not even sent." },
+  { run: "pin verify --pin file:wrong.pin", exit: 4 },
+  { run: "pin verify --pin file:wrong.pin", exit: 5 },
+  { say: "A script asks before a risky step: two tries are left, it wants three." },
+  { run: "guard --user-pin-tries 3 -- echo the risky step", exit: 5 },
+  { run: "guard -- echo the risky step", exit: 0 },
+  { say: "The last try is kept unless a lower floor is named. Here it is, and the PIN is blocked." },
+  { run: "pin verify --pin file:other.pin", exit: 4 },
+  { run: "pin verify --pin file:third.pin", exit: 5 },
+  { run: "pin verify --pin file:third.pin --min-tries 0", exit: 6 },
+  { run: "device status", exit: 0 },
+  { say: "The SO-PIN gives a new user PIN." },
+  { run: "pin unblock --so-pin file:so.pin --new-pin file:user.pin", exit: 0 },
+  { say: "Record a session, with the PIN redacted as it is written, and replay it without the token." },
+  { run: "pin verify --pin file:user.pin --trace session.apdu", exit: 0 },
+  { show: "session.apdu" },
+  { run: "pin verify --pin file:user.pin", device: "trace:session.apdu", exit: 0 },
+];
+
+const secrets = {
+  "so.pin": "3537363231383830",
+  "first.pin": "123456",
+  "user.pin": "648219",
+  "wrong.pin": "111111",
+  "other.pin": "222222",
+  "third.pin": "333333",
+};
+
+/**
+ * @param {(text: string) => void} write gets the tour as it happens
+ * @throws when a command ends with another exit code than the tour tells
+ */
+export function tour(write) {
+  const folder = mkdtempSync(join(tmpdir(), "hsmadm-tour-"));
+  try {
+    for (const [name, value] of Object.entries(secrets)) writeFileSync(join(folder, name), `${value}\n`, { mode: 0o600 });
+    let last;
+    for (const step of steps) {
+      if (step.say !== undefined) write(`${last === undefined ? "" : "\n"}# ${step.say}\n`);
+      else if (step.show !== undefined) write(`$ cat ${step.show}\n${readFileSync(join(folder, step.show), "utf8")}`);
+      else command(step, folder, write);
+      last = step;
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function command(step, folder, write) {
+  const line = step.device === undefined ? step.run : `--device ${step.device} ${step.run}`;
+  write(`$ hsmadm ${line}\n`);
+  const log = join(folder, ".output");
+  const output = openSync(log, "w");
+  const done = spawnSync(process.execPath, [bin, ...line.split(" ")], {
+    cwd: folder,
+    // A repeatable token: the README shows exactly this output.
+    env: {
+      PATH: process.env.PATH,
+      HSMADM_HOME: join(folder, "home"),
+      HSMADM_DEVICE: "sim:demo",
+      HSMADM_SIMULATOR_SEED: "tour",
+      NO_COLOR: "1",
+    },
+    stdio: ["ignore", output, output],
+  });
+  closeSync(output);
+  write(readFileSync(log, "utf8"));
+  if (done.status !== 0) write(`[exit ${done.status}]\n`);
+  if (done.status !== step.exit) throw new Error(`hsmadm ${line}: exit ${done.status}, the tour expects ${step.exit}`);
+}
