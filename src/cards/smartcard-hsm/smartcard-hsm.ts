@@ -1,0 +1,231 @@
+import type { CardCommand } from "../../apdu/card-command.ts";
+import type { CardChannel } from "../../apdu/channel.ts";
+import { SW } from "../../apdu/status-word.ts";
+import { HsmError } from "../../errors.ts";
+import { type ApplicationInfo, optionBits, optionNames } from "./application.ts";
+import { AttemptGate } from "./attempt.ts";
+import { pinResetNotEnabled } from "./attempt-errors.ts";
+import { type AttemptPolicy, defaultAttemptPolicy } from "./attempt-policy.ts";
+import { deleteFile, fileIds, listFiles, readFile, writeFile } from "./files.ts";
+import { identityOf } from "./identity.ts";
+import { type InitializeSettings, initializeDevice, initializeOptions } from "./initialize.ts";
+import { readKeyDomains } from "./key-domains.ts";
+import { changePin, queryPin, resetRetryCounter, verifyPin } from "./pin-commands.ts";
+import { checkUserPin, type PinKind, soPinBytes } from "./pins.ts";
+import { decodeTokenInfo, encodeTokenInfo } from "./pkcs15-token-info.ts";
+import { refusal } from "./refusals.ts";
+import { Session } from "./session.ts";
+import { type PinState, type TokenIdentity, type TokenStatus, tokenState } from "./token-status.ts";
+
+/**
+ * A SmartCard-HSM with its applet selected: one verb for each thing it can do. PINs are bytes; an SO-PIN is the 8 raw
+ * bytes that `checkSoPin` gives. Every verb that presents a PIN goes through the {@link AttemptGate}.
+ */
+export class SmartCardHsm {
+  readonly #session: Session;
+  readonly #gate: AttemptGate;
+  #identity: TokenIdentity | undefined;
+
+  private constructor(session: Session, policy: AttemptPolicy) {
+    this.#session = session;
+    this.#gate = new AttemptGate(session, policy, async () => (await this.identity()).key);
+  }
+
+  /**
+   * Selects the applet (one exchange), which ends every login there was.
+   * @throws HsmError `NOT_A_SMARTCARD_HSM` (not-supported)
+   */
+  static async open(channel: CardChannel, options: { readonly policy?: AttemptPolicy } = {}): Promise<SmartCardHsm> {
+    return new SmartCardHsm(await Session.open(channel), options.policy ?? defaultAttemptPolicy);
+  }
+
+  get channel(): CardChannel {
+    return this.#session.channel;
+  }
+
+  get application(): ApplicationInfo {
+    return this.#session.application;
+  }
+
+  /** Which PIN this driver presented with success and still believes in. */
+  get loggedIn(): PinKind | null {
+    return this.#session.loggedIn;
+  }
+
+  /** Who the token is. Reads the device certificate once. */
+  async identity(): Promise<TokenIdentity> {
+    if (this.#identity === undefined) {
+      const identity = identityOf(await this.#readIfThere(fileIds.deviceCertificates));
+      this.#identity = identity;
+      if (identity.serial !== "") this.#session.token = identity.serial;
+    }
+    return this.#identity;
+  }
+
+  /** The label, or `null` when none was ever written or what is there is no TokenInfo. */
+  async label(): Promise<string | null> {
+    const bytes = await this.#readIfThere(fileIds.tokenInfo);
+    if (bytes.length === 0) return null;
+    try {
+      return decodeTokenInfo(bytes).label;
+    } catch (error) {
+      if (error instanceof HsmError) return null;
+      throw error;
+    }
+  }
+
+  /**
+   * SO-PIN, user PIN and DKEK in three exchanges, no login needed, no try spent. A token seen to have key domains is
+   * asked for all of them; with `keyDomains` any token is.
+   */
+  async status(options: { readonly keyDomains?: boolean } = {}): Promise<TokenStatus> {
+    const soPin = await this.pinState("so-pin");
+    const userPin = await this.pinState("user-pin");
+    const { dkek, keyDomains } = await readKeyDomains(this.#session, options.keyDomains === true);
+    return { state: tokenState(userPin, soPin, keyDomains ?? [dkek]), userPin, soPin, dkek, keyDomains };
+  }
+
+  /** Asks for the state of a PIN without presenting it. */
+  async pinState(which: PinKind): Promise<PinState> {
+    return this.#session.send(queryPin(which, this.#session.application.options === null));
+  }
+
+  /** Logs in as user. @throws see {@link AttemptGate.run} */
+  async verifyUserPin(pin: Uint8Array): Promise<void> {
+    checkUserPin(pin, "current");
+    await this.#gate.run({ which: "user-pin", pin, command: verifyPin("user-pin", pin) });
+    this.#session.noteLogin("user-pin");
+  }
+
+  /** Logs in as security officer. */
+  async verifySoPin(soPin: Uint8Array): Promise<void> {
+    const pin = soPinBytes(soPin);
+    await this.#gate.run({ which: "so-pin", pin, command: verifyPin("so-pin", pin) });
+    this.#session.noteLogin("so-pin");
+  }
+
+  /** Changes the user PIN, which also ends a transport PIN. Afterwards nobody counts as logged in. */
+  async changeUserPin(current: Uint8Array, next: Uint8Array): Promise<void> {
+    checkUserPin(current, "current");
+    checkUserPin(next, "new");
+    const command = changePin("user-pin", current, next);
+    await this.#gate.run({ which: "user-pin", pin: current, command, alsoIn: "transport" });
+  }
+
+  async changeSoPin(current: Uint8Array, next: Uint8Array): Promise<void> {
+    const pin = soPinBytes(current);
+    await this.#gate.run({ which: "so-pin", pin, command: changePin("so-pin", pin, soPinBytes(next)) });
+  }
+
+  /**
+   * Resets the tries of the user PIN with the SO-PIN, and sets a new user PIN.
+   * @param next without it the counter only is reset, which the token must have been initialised for
+   * @throws HsmError `PIN_RESET_NOT_ENABLED` (not-supported), before anything is sent where the token tells its options
+   */
+  async unblockUserPin(soPin: Uint8Array, next?: Uint8Array): Promise<void> {
+    const pin = soPinBytes(soPin);
+    if (next !== undefined) checkUserPin(next, "new");
+    const { options } = this.#session.application;
+    await this.identity();
+    if (options !== null) {
+      if ((options & optionBits.pinReset) === 0) throw pinResetNotEnabled(this.#session, false);
+      if (next === undefined && (options & optionBits.counterReset) === 0)
+        throw pinResetNotEnabled(this.#session, true);
+    }
+    await this.#gate.run({ which: "so-pin", pin, command: resetRetryCounter(pin, next) });
+    await this.#gate.forget("user-pin");
+  }
+
+  /**
+   * Erases the token and sets it up anew: all keys, certificates and data on it are lost. The SO-PIN of a token that
+   * was initialised before is judged like every other PIN that is presented.
+   * @throws HsmError `SETTINGS_INVALID`, `PIN_MALFORMED`, `SO_PIN_MALFORMED` (usage), before anything is sent
+   */
+  async initialize(settings: InitializeSettings): Promise<void> {
+    const command = initializeDevice(settings);
+    const pin = soPinBytes(settings.soPin);
+    await this.#gate.run({ which: "so-pin", pin, command, alsoIn: "uninitialised" });
+    await this.#gate.forget("user-pin");
+    const session = this.#session;
+    if (session.application.options !== null) {
+      const options = initializeOptions(settings);
+      session.application = { ...session.application, options, optionNames: optionNames(options) };
+    }
+    // A genuine token keeps its device key. An independent one may have made a new key and certificate.
+    if (session.application.profile !== "genuine") this.#identity = undefined;
+  }
+
+  /** Names the token. Needs a login. @throws HsmError `LABEL_MALFORMED` (usage) */
+  async writeLabel(label: string): Promise<void> {
+    // In place, so that there is never no label; readers stop at the end of the object.
+    await writeFile(this.#session, fileIds.tokenInfo, encodeTokenInfo(label));
+  }
+
+  /** Selects the applet again: every login ends. */
+  async logout(): Promise<void> {
+    await this.#session.select();
+  }
+
+  /** Random bytes of the token, in pieces of at most 256. */
+  async random(length: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(length);
+    for (let offset = 0; offset < length; ) {
+      const piece = await this.#session.send(this.#challenge(Math.min(256, length - offset)));
+      bytes.set(piece, offset);
+      offset += piece.length;
+    }
+    return bytes;
+  }
+
+  async listFiles(): Promise<number[]> {
+    return listFiles(this.#session);
+  }
+
+  /** @throws HsmError `FILE_NOT_FOUND` */
+  async readFile(fid: number): Promise<Uint8Array> {
+    return readFile(this.#session, fid);
+  }
+
+  /** Replaces a file. Needs a login. */
+  async writeFile(fid: number, bytes: Uint8Array): Promise<void> {
+    // Genuine cards keep the tail of a longer file when a shorter one is written over it.
+    await deleteFile(this.#session, fid);
+    await writeFile(this.#session, fid, bytes);
+  }
+
+  /** Needs a login. @throws HsmError `FILE_NOT_FOUND` */
+  async deleteFile(fid: number): Promise<void> {
+    if (!(await deleteFile(this.#session, fid))) throw refusal("DELETE FILE", SW.fileNotFound, this.#session.token);
+  }
+
+  async #readIfThere(fid: number): Promise<Uint8Array> {
+    try {
+      return await readFile(this.#session, fid);
+    } catch (error) {
+      if (error instanceof HsmError && error.code === "FILE_NOT_FOUND") return new Uint8Array(0);
+      throw error;
+    }
+  }
+
+  #challenge(length: number): CardCommand<Uint8Array> {
+    const { token } = this.#session;
+    return {
+      name: "GET CHALLENGE",
+      apdu: { cla: 0x00, ins: 0x84, p1: 0x00, p2: 0x00, le: length },
+      parse({ data, sw }) {
+        if (sw !== SW.ok) throw refusal("GET CHALLENGE", sw, token);
+        if (data.length !== length) {
+          throw new HsmError(
+            "RANDOM_INCOMPLETE",
+            "unexpected",
+            `${token} gave ${data.length} random bytes, not ${length}`,
+            {
+              token,
+            },
+          );
+        }
+        return data;
+      },
+    };
+  }
+}
