@@ -1,0 +1,159 @@
+import type { CommandModule } from "./context.ts";
+import { type OptionSpec, secretOptions } from "./options.ts";
+
+/**
+ * Every command, once: the parser, `--help`, and later completion and the manual page are made from this table.
+ * Modules are loaded when their command runs, not before.
+ */
+export interface CommandSpec {
+  readonly words: readonly [noun: string] | readonly [noun: string, verb: string];
+  readonly summary: string;
+  readonly positional?: { readonly name: string; readonly describe: string; readonly required: boolean; readonly many?: boolean };
+  readonly options?: readonly OptionSpec[];
+  /** Takes another command after `--`. */
+  readonly takesCommand?: boolean;
+  /** Works on several devices at once. */
+  readonly manyDevices?: boolean;
+  readonly load: () => Promise<CommandModule>;
+}
+
+/** The nouns in the order of the help. */
+export const nouns: Readonly<Record<string, string>> = {
+  device: "tokens: list, status, info, init, label",
+  pin: "user PIN: status, verify, change, unblock",
+  "so-pin": "SO-PIN: change, explain",
+  guard: "run a command only while enough PIN tries are left",
+  simulator: "simulated tokens: serve, list, create, reset, remove",
+  doctor: "find out why a reader or token does not work",
+};
+
+const { pin, soPin, newPin, newSoPin } = secretOptions;
+
+export const commands: readonly CommandSpec[] = [
+  {
+    words: ["device", "list"],
+    summary: "readers and the tokens in them",
+    load: () => import("./commands/device-list.ts"),
+  },
+  {
+    words: ["device", "status"],
+    summary: "state, tries left, DKEK; spends no try",
+    load: () => import("./commands/device-status.ts"),
+  },
+  {
+    words: ["device", "info"],
+    summary: "version, options, certificate chain",
+    load: () => import("./commands/device-info.ts"),
+  },
+  {
+    words: ["device", "init"],
+    summary: "initialise: erases every key, sets PINs and DKEK",
+    options: [
+      { name: "label", value: "NAME", describe: "name of the token" },
+      soPin,
+      pin,
+      { name: "retries", value: "N", describe: "tries of the user PIN, 1-10 (3)" },
+      { name: "dkek-shares", value: "N|random|none", describe: "how keys may leave: N shares, a key made inside, or never" },
+      { name: "key-domains", value: "N", describe: "N key domains in place of one DKEK" },
+      { name: "transport-pin", describe: "the user PIN must be changed before first use" },
+      { name: "no-pin-reset", describe: "the SO-PIN cannot unblock the user PIN" },
+      { name: "pin-reset-only-counter", describe: "the SO-PIN unblocks the user PIN but sets no new one" },
+      { name: "pka", value: "N-of-M", describe: "log in with N of M public keys" },
+    ],
+    load: () => import("./commands/device-init.ts"),
+  },
+  {
+    words: ["device", "label"],
+    summary: "rename the token",
+    positional: { name: "NAME", describe: "the new label", required: true },
+    options: [pin],
+    load: () => import("./commands/device-label.ts"),
+  },
+  {
+    words: ["pin", "status"],
+    summary: "tries left on user PIN and SO-PIN; spends no try",
+    load: () => import("./commands/pin-status.ts"),
+  },
+  {
+    words: ["pin", "verify"],
+    summary: "check the user PIN; a wrong one costs a try",
+    options: [pin],
+    load: () => import("./commands/pin-verify.ts"),
+  },
+  {
+    words: ["pin", "change"],
+    summary: "set a new user PIN; also ends the transport PIN",
+    options: [pin, newPin],
+    load: () => import("./commands/pin-change.ts"),
+  },
+  {
+    words: ["pin", "unblock"],
+    summary: "unblock the user PIN with the SO-PIN",
+    options: [soPin, newPin],
+    load: () => import("./commands/pin-unblock.ts"),
+  },
+  {
+    words: ["so-pin", "change"],
+    summary: "set a new SO-PIN",
+    options: [soPin, newSoPin],
+    load: () => import("./commands/so-pin-change.ts"),
+  },
+  {
+    words: ["so-pin", "explain"],
+    summary: "the eight bytes a spelling gives; never sends anything",
+    positional: { name: "TEXT", describe: "the SO-PIN as it was written down", required: false },
+    options: [soPin],
+    load: () => import("./commands/so-pin-explain.ts"),
+  },
+  {
+    words: ["guard"],
+    summary: nouns["guard"] ?? "",
+    options: [
+      { name: "user-pin-tries", value: "N", describe: "tries the user PIN must have left (2)" },
+      { name: "so-pin-tries", value: "N", describe: "tries the SO-PIN must have left (4)" },
+      { name: "refused-exit", value: "N", describe: "exit code of a refusal (5)" },
+    ],
+    takesCommand: true,
+    load: () => import("./commands/guard.ts"),
+  },
+  {
+    words: ["simulator", "serve"],
+    summary: "connect simulated tokens to vpcd readers of pcscd",
+    positional: { name: "TOKENS", describe: "sim:NAME …, as with --device", required: false, many: true },
+    options: [
+      { name: "port", value: "N", describe: "port of vpcd for the first token (35963)" },
+      { name: "profile", value: "genuine|pico", describe: "behaviour of tokens that spring up" },
+    ],
+    manyDevices: true,
+    load: () => import("./commands/simulator-serve.ts"),
+  },
+  {
+    words: ["simulator", "list"],
+    summary: "simulated tokens on this machine",
+    load: () => import("./commands/simulator-list.ts"),
+  },
+  {
+    words: ["simulator", "create"],
+    summary: "make an uninitialised simulated token",
+    positional: { name: "NAME", describe: "sim:NAME or NAME", required: false },
+    options: [{ name: "profile", value: "genuine|pico", describe: "which card it behaves like (genuine)" }],
+    load: () => import("./commands/simulator-create.ts"),
+  },
+  {
+    words: ["simulator", "reset"],
+    summary: "back to the factory state; its keys are gone",
+    positional: { name: "NAME", describe: "sim:NAME or NAME", required: false },
+    load: () => import("./commands/simulator-reset.ts"),
+  },
+  {
+    words: ["simulator", "remove"],
+    summary: "delete a simulated token and its keys",
+    positional: { name: "NAME", describe: "sim:NAME or NAME", required: false },
+    load: () => import("./commands/simulator-remove.ts"),
+  },
+  {
+    words: ["doctor"],
+    summary: nouns["doctor"] ?? "",
+    load: () => import("./commands/doctor.ts"),
+  },
+];

@@ -1,0 +1,31 @@
+import type { CommandContext } from "../context.ts";
+import { withDevice } from "../device-session.ts";
+import { tokenFacts } from "../facts.ts";
+import { encodeTokenInfo } from "../../cards/smartcard-hsm/pkcs15-token-info.ts";
+import { pinWishes } from "../pin-wishes.ts";
+import { SecretReader } from "../secrets.ts";
+import { stakeWords, tokenName, tokenTitle } from "../wording.ts";
+
+/** Gives the token another name. Keys and PINs stay. */
+export async function run(context: CommandContext): Promise<undefined> {
+  const label = context.args.required("NAME");
+  encodeTokenInfo(label); // refuses what the token could not hold, before anything is asked or sent
+  const pin = await new SecretReader(context).open(pinWishes.pin);
+  await withDevice(context, "exclusive", async (device) => {
+    const { card } = device;
+    const before = await card.label();
+    const name = await tokenName(device);
+    if (context.globals.dryRun) {
+      context.output.result({ dryRun: true, token: await tokenFacts(device), label }, [
+        `would rename ${name} from "${before ?? ""}" to "${label}"; nothing was sent`,
+      ]);
+      return;
+    }
+    const title = await tokenTitle(device);
+    await card.verifyUserPin(
+      await pin.value({ token: title, stake: stakeWords("user-pin", await card.pinState("user-pin")) }),
+    );
+    await card.writeLabel(label);
+    context.output.result({ token: { ...(await tokenFacts(device)), label }, before }, [`${name} is now called "${label}"`]);
+  });
+}

@@ -1,0 +1,34 @@
+import type { CommandContext } from "../context.ts";
+import { withDevice } from "../device-session.ts";
+import { pinFacts, tokenFacts } from "../facts.ts";
+import { pinWishes } from "../pin-wishes.ts";
+import { SecretReader } from "../secrets.ts";
+import { pinWords, stakeWords, tokenName, tokenTitle } from "../wording.ts";
+
+/** Gives the user PIN its tries back, with a new PIN or, where the token allows that, with the old one. */
+export async function run(context: CommandContext): Promise<undefined> {
+  const secrets = new SecretReader(context);
+  const soPin = await secrets.open(pinWishes.soPin);
+  const newPin = await secrets.openIfGiven(pinWishes.newPin);
+  await withDevice(context, "exclusive", async (device) => {
+    const { card } = device;
+    const token = await tokenFacts(device);
+    const name = await tokenName(device);
+    const before = await card.pinState("so-pin");
+    const what = newPin === undefined ? "reset the retry counter of the user PIN" : "unblock the user PIN and set a new one";
+    if (context.globals.dryRun) {
+      context.output.result({ dryRun: true, token, soPin: pinFacts(before) }, [
+        `would ${what} on ${name} (SO-PIN: ${pinWords(before)}); nothing was sent`,
+      ]);
+      return;
+    }
+    const title = await tokenTitle(device);
+    const soValue = await soPin.value({ token: title, stake: stakeWords("so-pin", before) });
+    const newValue = await newPin?.value({ token: title, stake: "6 to 15 characters" });
+    await card.unblockUserPin(soValue, newValue);
+    const userPin = await card.pinState("user-pin");
+    context.output.result({ token, unblocked: true, newPin: newValue !== undefined, userPin: pinFacts(userPin) }, [
+      `the user PIN of ${name} is unblocked${newValue === undefined ? "" : " and new"} (${pinWords(userPin)})`,
+    ]);
+  });
+}

@@ -1,0 +1,69 @@
+import { usage } from "./failure.ts";
+import type { CommandArguments } from "./arguments.ts";
+import type { CliIo } from "./io.ts";
+import type { Output } from "./output.ts";
+import type { Paths } from "./paths.ts";
+
+/** The options every command understands, read. */
+export interface GlobalOptions {
+  /** Text of `--device` or `HSMADM_DEVICE`. */
+  readonly device: string | undefined;
+  readonly devices: readonly string[];
+  readonly json: boolean;
+  readonly trace: string | undefined;
+  readonly noInput: boolean;
+  readonly yes: boolean;
+  readonly dryRun: boolean;
+  readonly quiet: boolean;
+  readonly timeoutMs: number;
+  readonly driver: "pcsclite" | "pcsc-mini" | undefined;
+  readonly minTries: number;
+  readonly minSoTries: number;
+  readonly noLedger: boolean;
+}
+
+/** What a command works with. */
+export interface CommandContext {
+  readonly io: CliIo;
+  readonly output: Output;
+  readonly globals: GlobalOptions;
+  readonly args: CommandArguments;
+  readonly paths: Paths;
+  /** Given at the first Ctrl-C: finish the exchange, send no other, give the card back. */
+  readonly signal: AbortSignal;
+  /** Ctrl-C is no longer ours: another command runs now and deals with it. */
+  readonly handOverSignals: () => void;
+}
+
+/** What a module under commands/ offers. The number is the exit code where it is not 0. */
+export interface CommandModule {
+  run(context: CommandContext): Promise<number | undefined>;
+}
+
+const defaultSeconds = 30;
+
+/** @throws HsmError of kind `usage` */
+export function readGlobals(args: CommandArguments, env: CliIo["env"], manyDevices: boolean): GlobalOptions {
+  const driver = args.text("driver");
+  if (driver !== undefined && driver !== "pcsclite" && driver !== "pcsc-mini") {
+    throw usage("OPTION_VALUE", "--driver knows pcsclite and pcsc-mini");
+  }
+  const given = args.texts("device");
+  if (given.length > 1 && !manyDevices) throw usage("OPTION_TWICE", "--device was given more than once");
+  const devices = given.length > 0 ? given : env["HSMADM_DEVICE"] ? [env["HSMADM_DEVICE"]] : [];
+  return {
+    device: devices[0],
+    devices,
+    json: args.flag("json"),
+    trace: args.text("trace"),
+    noInput: args.flag("no-input"),
+    yes: args.flag("yes"),
+    dryRun: args.flag("dry-run"),
+    quiet: args.flag("quiet"),
+    timeoutMs: Math.ceil((args.seconds("timeout") ?? defaultSeconds) * 1000),
+    driver,
+    minTries: args.integer("min-tries", 0, 15) ?? 1,
+    minSoTries: args.integer("min-so-tries", 0, 15) ?? 3,
+    noLedger: args.flag("no-ledger"),
+  };
+}

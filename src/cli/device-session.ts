@@ -1,0 +1,117 @@
+import type { CardChannel } from "../apdu/channel.ts";
+import { standardStack } from "../apdu/standard-stack.ts";
+import type { AttemptPolicy } from "../cards/smartcard-hsm/attempt-policy.ts";
+import type { SmartCardHsm } from "../cards/smartcard-hsm/smartcard-hsm.ts";
+import { HsmError } from "../errors.ts";
+import type { TraceRecorder } from "../transport/trace/recorder.ts";
+import type { CommandContext } from "./context.ts";
+import { type DeviceSpec, parseDeviceSpec } from "./device-spec.ts";
+import { usage } from "./failure.ts";
+import { interruptible } from "./interruption.ts";
+import { ensurePrivateFolder } from "./paths.ts";
+import type { RawDevice } from "./raw-device.ts";
+
+/** A token that was found, opened and is the one that was meant. */
+export interface OpenDevice {
+  readonly card: SmartCardHsm;
+  /** It says SIMULATED wherever a person looks. */
+  readonly simulated: boolean;
+  /** `--device` named this very token: by serial or as `sim:NAME`. What `--yes` needs to destroy something. */
+  readonly exact: boolean;
+}
+
+/**
+ * Opens the token the command line names, hands it to `work` and gives it back, whatever happens. The trace is finished
+ * also when the command failed: a failure is what one records for.
+ */
+export async function withDevice<T>(
+  context: CommandContext,
+  access: "shared" | "exclusive",
+  work: (device: OpenDevice) => Promise<T>,
+): Promise<T> {
+  const spec = parseDeviceSpec(context.globals.device ?? "auto");
+  const recorder = await startRecorder(context);
+  let recorded = false;
+  try {
+    const raw = await reach(context, spec, access, recorder);
+    recorded = true;
+    const result = await useDevice(context, raw, recorder, work);
+    raw.complete?.();
+    return result;
+  } finally {
+    await (recorded ? recorder?.finish() : recorder?.abandon());
+  }
+}
+
+async function useDevice<T>(
+  context: CommandContext,
+  raw: RawDevice,
+  recorder: TraceRecorder | undefined,
+  work: (device: OpenDevice) => Promise<T>,
+): Promise<T> {
+  let channel: CardChannel = raw.channel;
+  try {
+    if (recorder !== undefined) {
+      const { smartCardHsmRedactor } = await import("../cards/smartcard-hsm/redactor.ts");
+      channel = recorder.record(channel, smartCardHsmRedactor());
+    }
+    channel = interruptible(standardStack(channel, { deadlineMs: raw.deadlineMs }), context.signal);
+    const { SmartCardHsm } = await import("../cards/smartcard-hsm/smartcard-hsm.ts");
+    const card = await SmartCardHsm.open(channel, { policy: await attemptPolicy(context, raw) });
+    await refuseExchanged(card, raw);
+    return await work({ card, simulated: raw.simulated, exact: raw.exact });
+  } finally {
+    await channel.close();
+    await raw.close();
+  }
+}
+
+/** Between looking for the token and opening it, somebody may have put another card into the reader. */
+async function refuseExchanged(card: SmartCardHsm, raw: RawDevice): Promise<void> {
+  if (raw.expected === undefined) return;
+  const { name, label } = raw.expected;
+  const { serial, chr } = await card.identity();
+  if (serial === name || chr === name || (label && (await card.label()) === name)) return;
+  throw new HsmError("DEVICE_EXCHANGED", "device", `the token in ${raw.channel.where} is not "${name}" any more, it is ${serial}`, {
+    advice: "somebody changed the card; look with `hsmadm device list`",
+  });
+}
+
+async function startRecorder({ globals, io }: CommandContext): Promise<TraceRecorder | undefined> {
+  if (globals.trace === undefined) return undefined;
+  const { TraceRecorder } = await import("../transport/trace/recorder.ts");
+  return TraceRecorder.create(globals.trace, { overwrite: globals.yes, header: { tool: `hsmadm ${io.version()}` }, now: io.now });
+}
+
+async function reach(
+  context: CommandContext,
+  spec: DeviceSpec,
+  access: "shared" | "exclusive",
+  recorder: TraceRecorder | undefined,
+): Promise<RawDevice> {
+  switch (spec.kind) {
+    case "none":
+      throw usage("DEVICE_NONE", "this command needs a token, and --device says none");
+    case "simulated": {
+      const { openSimulated } = await import("./simulated-device.ts");
+      return openSimulated(context, spec.name);
+    }
+    case "trace": {
+      const { openTrace } = await import("./trace-device.ts");
+      return openTrace(context, spec.path);
+    }
+    default: {
+      const { openInReader } = await import("./reader-device.ts");
+      return openInReader(context, spec, access, recorder);
+    }
+  }
+}
+
+/** Floors and the memory of refused PINs. A replayed card has no tries to lose and nothing to remember. */
+async function attemptPolicy({ globals, paths }: CommandContext, raw: RawDevice): Promise<AttemptPolicy> {
+  const floors = { minTries: globals.minTries, minSoTries: globals.minSoTries };
+  if (globals.noLedger || raw.replayed) return floors;
+  const { fileLedger } = await import("../services/ledger.ts");
+  await ensurePrivateFolder(paths.state);
+  return { ...floors, memory: fileLedger(paths.ledger) };
+}

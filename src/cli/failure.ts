@@ -1,0 +1,72 @@
+import { type ErrorKind, exitCodes, HsmError, messageOf } from "../errors.ts";
+import type { CliIo } from "./io.ts";
+import { printable } from "./printable.ts";
+import { type Document, schemaVersion } from "./output.ts";
+
+/** The one place that turns anything thrown into an {@link HsmError}. */
+export function asHsmError(error: unknown): HsmError {
+  if (error instanceof HsmError) return error;
+  return new HsmError("UNEXPECTED", "unexpected", `unexpected: ${messageOf(error)}`, {
+    advice: "this is a fault of hsmadm; please report it with the output of `hsmadm doctor`",
+    cause: error,
+  });
+}
+
+/** `error` of the JSON document; see docs/json.md. */
+export function errorDocument(error: HsmError, exitCode: number): Document {
+  return {
+    kind: error.kind,
+    exitCode,
+    code: error.code,
+    message: error.message,
+    advice: error.advice ?? null,
+    token: error.token ?? null,
+    triesLeft: error.triesLeft ?? null,
+    which: error.which ?? null,
+    ...(error.details === undefined ? {} : { details: error.details }),
+  };
+}
+
+export interface Failure {
+  readonly error: HsmError;
+  /** The error's own, unless the command was told another (`guard --refused-exit`). */
+  readonly exitCode: number;
+  /** `device status`, where the command line got that far. */
+  readonly command?: string | undefined;
+}
+
+/** Prints the error: two lines for people on standard error, with `--json` also the one document on standard output. */
+export function reportFailure(io: CliIo, failure: Failure, json: boolean): void {
+  const { error, exitCode, command } = failure;
+  if (json) {
+    const document = {
+      schemaVersion,
+      ok: false,
+      ...(command === undefined ? {} : { command }),
+      error: errorDocument(error, exitCode),
+    };
+    io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+  }
+  if (error.kind !== "interrupted") {
+    io.stderr.write(`hsmadm: error: ${printable(error.message)}\n`);
+    if (error.advice !== undefined) for (const hint of error.advice.split("\n")) io.stderr.write(`hsmadm: hint: ${printable(hint)}\n`);
+  } else {
+    io.stderr.write("hsmadm: interrupted\n");
+  }
+  if (io.env["HSMADM_DEBUG"]) io.stderr.write(`${causes(error)}\n`);
+}
+
+/** The chain of causes with their stacks. Messages carry no secrets, so neither does this. */
+function causes(error: unknown): string {
+  const parts: string[] = [];
+  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) parts.push(at.stack ?? at.message);
+  return parts.join("\ncaused by ");
+}
+
+export function usage(code: string, message: string, advice?: string): HsmError {
+  return new HsmError(code, "usage", message, advice === undefined ? {} : { advice });
+}
+
+export function exitCodeOf(kind: ErrorKind): number {
+  return exitCodes[kind];
+}

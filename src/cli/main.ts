@@ -1,0 +1,85 @@
+import { readGlobals } from "./context.ts";
+import { asHsmError, type Failure, reportFailure } from "./failure.ts";
+import type { CliIo } from "./io.ts";
+import { interrupted } from "./interruption.ts";
+import { Output } from "./output.ts";
+import { pathsFor } from "./paths.ts";
+
+export { processIo } from "./process-io.ts";
+
+/**
+ * Runs one command line.
+ * @returns the exit code, see docs/exit-codes.md
+ */
+export async function run(argv: readonly string[], io: CliIo): Promise<number> {
+  const [only] = argv;
+  if (argv.length === 1 && (only === "--version" || only === "-V")) return print(io, `${io.version()}\n`);
+  if (argv.length === 0) return print(io, await renderHelp());
+  // What goes wrong before the options are understood is told as JSON where `--json` stands among them.
+  const beforeCommand = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
+  let json = beforeCommand.includes("--json");
+  let command: string | undefined;
+  const stop = new AbortController();
+  const signals = stopOnSignals(io, stop);
+  try {
+    const { parseCommandLine } = await import("./parser.ts");
+    const line = await parseCommandLine(argv);
+    if (line.kind === "help") return print(io, line.text);
+    if (line.kind === "version") return print(io, `${io.version()}\n`);
+    const { spec, args } = line;
+    command = spec.words.join(" ");
+    json = args.flag("json");
+    const globals = readGlobals(args, io.env, spec.manyDevices === true);
+    const output = new Output(io, globals);
+    const module = await spec.load();
+    try {
+      const context = { io, output, globals, args, paths: pathsFor(io), signal: stop.signal, handOverSignals: signals.off };
+      const exitCode = (await module.run(context)) ?? 0;
+      output.flush(command, exitCode);
+      return exitCode;
+    } catch (error) {
+      // People see what was found out before it went wrong; programs get one document, the error.
+      if (json) output.discard();
+      else output.flush(command, 1);
+      throw error;
+    }
+  } catch (error) {
+    const failure = failureOf(error, stop.signal.aborted, command);
+    reportFailure(io, failure, json);
+    return failure.exitCode;
+  } finally {
+    signals.off();
+  }
+}
+
+/** Exactly what `hsmadm --help` prints at 80 columns; the build keeps it beside the bundle. */
+export async function renderHelp(): Promise<string> {
+  const { topHelp } = await import("./parser.ts");
+  return topHelp();
+}
+
+function failureOf(error: unknown, aborted: boolean, command: string | undefined): Failure {
+  // A card taken away or an abandoned wait is only how the interruption was noticed.
+  const known = aborted && !(error instanceof Error && "code" in error) ? interrupted() : asHsmError(error);
+  const told = known.details?.["exitCode"];
+  return { error: known, exitCode: typeof told === "number" ? told : known.exitCode, command };
+}
+
+/** The first Ctrl-C lets the exchange with the card end, the second does not wait. */
+function stopOnSignals(io: CliIo, stop: AbortController): { off: () => void } {
+  const onInterrupt = () => {
+    if (stop.signal.aborted) io.exitNow(130);
+    stop.abort();
+  };
+  const offs = [io.onSignal("SIGINT", onInterrupt), io.onSignal("SIGTERM", () => stop.abort())];
+  return {
+    off() {
+      for (const off of offs.splice(0)) off();
+    },
+  };
+}
+
+function print(io: CliIo, text: string): number {
+  io.stdout.write(text);
+  return 0;
+}

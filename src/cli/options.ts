@@ -1,0 +1,39 @@
+/** One option of the command line, as the parser, the help and later completion and manual page want it. */
+export interface OptionSpec {
+  readonly name: string;
+  /** Name of the value in the help, `SOURCE`; absent: a flag. */
+  readonly value?: string;
+  readonly describe: string;
+  /** May be given several times. */
+  readonly many?: boolean;
+}
+
+/** Understood by every command, before or after its words. */
+export const globalOptions: readonly OptionSpec[] = [
+  {
+    name: "device",
+    value: "DEVICE",
+    describe: "SERIAL, LABEL, reader name, pcsc:…, sim:NAME, trace:FILE, auto or none; else $HSMADM_DEVICE, else the one token in a reader",
+    many: true,
+  },
+  { name: "json", describe: "one JSON document on standard output" },
+  { name: "trace", value: "FILE", describe: "record every exchange with the card; secrets are masked" },
+  { name: "no-input", describe: "never ask" },
+  { name: "yes", describe: "no questions; with destructive commands an exact --device is wanted too" },
+  { name: "dry-run", describe: "say what would be done, change nothing" },
+  { name: "timeout", value: "S", describe: "seconds a card may take to answer (30)" },
+  { name: "quiet", describe: "results, warnings and errors only" },
+  { name: "driver", value: "NAME", describe: "PC/SC binding: pcsclite or pcsc-mini" },
+  { name: "min-tries", value: "N", describe: "user PIN tries that must remain after a failure (1)" },
+  { name: "min-so-tries", value: "N", describe: "SO-PIN tries that must remain after a failure (3)" },
+  { name: "no-ledger", describe: "do not ask or keep the memory of refused PINs" },
+];
+
+const source = (name: string, what: string): OptionSpec => ({ name, value: "SOURCE", describe: `where ${what} comes from` });
+
+export const secretOptions = {
+  pin: source("pin", "the user PIN"),
+  soPin: source("so-pin", "the SO-PIN (16 hex digits)"),
+  newPin: source("new-pin", "the new user PIN"),
+  newSoPin: source("new-so-pin", "the new SO-PIN (16 hex digits)"),
+} as const;

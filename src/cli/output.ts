@@ -1,0 +1,65 @@
+import type { CliIo } from "./io.ts";
+import { printable } from "./printable.ts";
+
+export const schemaVersion = 1;
+
+/** Facts of one command, as `--json` prints them. Never secrets. */
+export type Document = Readonly<Record<string, unknown>>;
+
+/**
+ * Where a command's words go: data to standard output, everything else to standard error.
+ * The result is held back until the command is over, so that `--json` is one document even when something fails late.
+ */
+export class Output {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly #io: CliIo;
+  #result: { document: Document; lines: readonly string[] } | undefined;
+
+  constructor(io: CliIo, options: { json: boolean; quiet: boolean }) {
+    this.#io = io;
+    this.json = options.json;
+    this.quiet = options.quiet;
+  }
+
+  /** What the command found out, for programs and for people. The last call holds. */
+  result(document: Document, lines: readonly string[]): void {
+    this.#result = { document, lines };
+  }
+
+  /** Says something about the work, on standard error; not under `--quiet`. */
+  note(line: string): void {
+    if (!this.quiet) this.#io.stderr.write(`${printable(line)}\n`);
+  }
+
+  /** Says something that must not be missed, on standard error. */
+  warn(message: string): void {
+    this.#io.stderr.write(`hsmadm: warning: ${printable(message)}\n`);
+  }
+
+  /** A line on standard error that is neither a note nor a warning: what a prompt is about, a guard's refusal. */
+  say(line: string): void {
+    this.#io.stderr.write(`${printable(line)}\n`);
+  }
+
+  /** Prints the result, if there is one. */
+  flush(command: string, exitCode: number): void {
+    if (this.#result === undefined) return;
+    const { document, lines } = this.#result;
+    this.#result = undefined;
+    if (this.json) {
+      this.document({ schemaVersion, ok: exitCode === 0, command, ...document });
+      return;
+    }
+    for (const line of lines) this.#io.stdout.write(`${printable(line)}\n`);
+  }
+
+  /** What was found out is not printed: somebody else owns standard output, or an error takes its place. */
+  discard(): void {
+    this.#result = undefined;
+  }
+
+  document(document: Document): void {
+    this.#io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+  }
+}

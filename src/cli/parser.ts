@@ -1,0 +1,188 @@
+import type { Argv } from "yargs";
+import { CommandArguments } from "./arguments.ts";
+import { type CommandSpec, commands, nouns } from "./commands.ts";
+import { usage } from "./failure.ts";
+import { globalOptions, type OptionSpec } from "./options.ts";
+import { nearest } from "./suggest.ts";
+
+export type CommandLine =
+  | { readonly kind: "help"; readonly text: string }
+  | { readonly kind: "version" }
+  | { readonly kind: "command"; readonly spec: CommandSpec; readonly args: CommandArguments };
+
+const width = 80;
+
+/**
+ * Reads the command line. Words that are no option, command or value are not repeated in errors: they may be a PIN
+ * that was typed in the wrong place.
+ * @throws HsmError of kind `usage`
+ */
+export async function parseCommandLine(argv: readonly string[]): Promise<CommandLine> {
+  let chosen: { spec: CommandSpec; values: Record<string, unknown> } | undefined;
+  const parser = await buildParser((spec, values) => {
+    chosen = { spec, values };
+  });
+  let help = "";
+  const seen = await new Promise<Record<string, unknown>>((resolve, reject) => {
+    const parsed = parser.parse([...argv], {}, (error: Error | undefined, values: unknown, output: string) => {
+      help = output;
+      if (error) reject(fromYargs(error));
+      else resolve(values as Record<string, unknown>);
+    });
+    if (parsed instanceof Promise) parsed.catch(reject);
+  });
+  if (help !== "") return { kind: "help", text: `${help}\n` };
+  if (seen["version"] === true) return { kind: "version" };
+  const words = Array.isArray(seen["_"]) ? seen["_"].map(String) : [];
+  if (chosen === undefined) throw noCommand(words);
+  const { spec, values } = chosen;
+  refuseUnknownOptions(spec, values);
+  if (words.length > spec.words.length) {
+    throw usage("ARGUMENT_UNEXPECTED", `\`${spec.words.join(" ")}\` takes no further words`, helpOf(spec));
+  }
+  const rest = Array.isArray(values["--"]) ? values["--"].map(String) : [];
+  if (rest.length > 0 && !spec.takesCommand) {
+    throw usage("ARGUMENT_UNEXPECTED", `\`${spec.words.join(" ")}\` runs no other command`, helpOf(spec));
+  }
+  return { kind: "command", spec, args: new CommandArguments(values, rest) };
+}
+
+/** Exactly what `hsmadm --help` prints. */
+export async function topHelp(): Promise<string> {
+  const parser = await buildParser(() => undefined);
+  return `${await parser.getHelp()}\n`;
+}
+
+async function buildParser(chosen: (spec: CommandSpec, values: Record<string, unknown>) => void): Promise<Argv> {
+  const { default: yargs } = await import("yargs");
+  const parser = yargs([])
+    .scriptName("hsmadm")
+    .usage("hsmadm administers smart-card HSMs: SmartCard-HSM, Nitrokey HSM 2, Pico HSM.\n\nUsage: hsmadm [options] NOUN VERB")
+    .detectLocale(false)
+    .locale("en")
+    .exitProcess(false)
+    .wrap(width)
+    .parserConfiguration({
+      "boolean-negation": false,
+      "camel-case-expansion": false,
+      "dot-notation": false,
+      "parse-numbers": false,
+      "parse-positional-numbers": false,
+      "populate--": true,
+      "greedy-arrays": false,
+      "short-option-groups": false,
+      "strip-aliased": true,
+    })
+    .help("help", "this text")
+    .alias("help", "h")
+    .version(false)
+    .option("version", { alias: "V", boolean: true, describe: "the version of hsmadm" })
+    .fail((message, error) => {
+      throw error ?? new Error(message);
+    })
+    .epilogue(
+      "SOURCE is prompt, fd:N, file:PATH, env:NAME or cmd:HELPER, never the secret itself.\n" +
+        "Without a card: hsmadm device status --device sim:demo",
+    );
+  hideTypes(parser);
+  addOptions(parser, globalOptions, true);
+  for (const [noun, summary] of Object.entries(nouns)) {
+    const own = commands.filter((spec) => spec.words[0] === noun);
+    const single = own.find((spec) => spec.words.length === 1);
+    if (single) {
+      parser.command(noun, summary, (inner) => describeCommand(inner, single), (values) => chosen(single, values));
+      continue;
+    }
+    parser.command(noun, summary, (inner) => {
+      inner.usage(`Usage: hsmadm ${noun} VERB [options]`).epilogue("");
+      for (const spec of own) {
+        const word = positionalWord(spec);
+        inner.command(
+          `${spec.words[1]}${word}`,
+          spec.summary,
+          (innermost) => describeCommand(innermost, spec),
+          (values) => chosen(spec, values),
+        );
+      }
+      return inner;
+    });
+  }
+  return parser;
+}
+
+/** `[string]` beside every option says nothing that the name of its value does not. Not in the type package yet. */
+function hideTypes(parser: Argv): void {
+  (parser as Argv & { usageConfiguration(settings: Record<string, boolean>): Argv }).usageConfiguration({ "hide-types": true });
+}
+
+function positionalWord(spec: CommandSpec): string {
+  const { positional } = spec;
+  if (positional === undefined) return "";
+  const name = positional.many ? `${positional.name}..` : positional.name;
+  return positional.required ? ` <${name}>` : ` [${name}]`;
+}
+
+function describeCommand(parser: Argv, spec: CommandSpec): Argv {
+  const tail = spec.takesCommand ? " [-- COMMAND…]" : "";
+  parser.usage(`Usage: hsmadm ${spec.words.join(" ")}${positionalWord(spec)} [options]${tail}\n\n${spec.summary}`).epilogue("");
+  if (spec.positional) parser.positional(spec.positional.name, { describe: spec.positional.describe, type: "string" });
+  addOptions(parser, spec.options ?? [], false);
+  return parser;
+}
+
+function addOptions(parser: Argv, options: readonly OptionSpec[], global: boolean): void {
+  for (const { name, value, describe } of options) {
+    if (value === undefined) parser.option(name, { boolean: true, describe, global });
+    else parser.option(name, { string: true, requiresArg: true, describe: `${value}: ${describe}`, global });
+  }
+}
+
+function refuseUnknownOptions(spec: CommandSpec, values: Record<string, unknown>): void {
+  const known = [...globalOptions, ...(spec.options ?? [])].map((option) => option.name);
+  const builtIn = ["_", "--", "$0", "help", "h", "version", "V", ...(spec.positional ? [spec.positional.name] : [])];
+  for (const name of Object.keys(values)) {
+    if (known.includes(name) || builtIn.includes(name)) continue;
+    const near = nearest(name, known);
+    const shown = /^[a-z][a-z-]*$/.test(name) ? `--${name}` : "an option";
+    throw usage(
+      "OPTION_UNKNOWN",
+      `${shown} is not known to \`${spec.words.join(" ")}\``,
+      near === undefined ? helpOf(spec) : `did you mean --${near}?`,
+    );
+  }
+}
+
+function noCommand(words: readonly string[]): Error {
+  const [noun, verb] = words;
+  if (noun === undefined) return usage("COMMAND_MISSING", "no command given", "`hsmadm --help` lists them");
+  if (!(noun in nouns)) {
+    const near = nearest(noun, Object.keys(nouns));
+    return usage(
+      "COMMAND_UNKNOWN",
+      /^[a-z][a-z-]*$/.test(noun) ? `there is no command \`${noun}\`` : "there is no such command",
+      near === undefined ? "`hsmadm --help` lists them" : `did you mean \`${near}\`?`,
+    );
+  }
+  const verbs = commands.filter((spec) => spec.words[0] === noun).map((spec) => spec.words[1] ?? "");
+  if (verb === undefined) return usage("COMMAND_MISSING", `\`${noun}\` wants a verb`, `one of ${verbs.join(", ")}`);
+  const near = nearest(verb, verbs);
+  return usage(
+    "COMMAND_UNKNOWN",
+    /^[a-z][a-z-]*$/.test(verb) ? `\`${noun}\` has no verb \`${verb}\`` : `\`${noun}\` has no such verb`,
+    near === undefined ? `one of ${verbs.join(", ")}` : `did you mean \`${noun} ${near}\`?`,
+  );
+}
+
+/** Sentences of yargs name options and counts, never values. */
+function fromYargs(error: Error): Error {
+  const missing = /^Not enough arguments following: (.+)$/.exec(error.message);
+  if (missing) return usage("OPTION_VALUE", `--${missing[1]} wants a value`);
+  if (/^Not enough non-option arguments/.test(error.message)) {
+    return usage("ARGUMENT_MISSING", "a word is missing", "`--help` after the command shows which");
+  }
+  return error;
+}
+
+function helpOf(spec: CommandSpec): string {
+  return `\`hsmadm ${spec.words.join(" ")} --help\` shows what it takes`;
+}

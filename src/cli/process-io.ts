@@ -1,0 +1,42 @@
+import { existsSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { CliIo, CliSignal } from "./io.ts";
+import { openTerminal } from "./terminal.ts";
+
+/** The outside world of a real process. */
+export function processIo(): CliIo {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", ignoreClosedPipe);
+  return {
+    env: process.env,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    terminal: openTerminal,
+    onSignal,
+    exitNow: (code) => process.exit(code),
+    version: packageVersion,
+    homeFolder: homedir(),
+    now: () => new Date(),
+    userId: process.getuid?.() ?? null,
+  };
+}
+
+/** `hsmadm … | head`: the reader has seen enough. The work on the card goes on to its end. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+}
+
+function onSignal(name: CliSignal, listener: () => void): () => void {
+  process.on(name, listener);
+  return () => process.off(name, listener);
+}
+
+/** Two folders up from src/cli and from dist/cli, three from dist/src/cli. */
+function packageVersion(): string {
+  for (let folder = dirname(fileURLToPath(import.meta.url)), up = 0; up < 5; folder = dirname(folder), up++) {
+    const file = join(folder, "package.json");
+    if (existsSync(file)) return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+  }
+  return "unknown";
+}
