@@ -20,6 +20,9 @@ export interface Attempt {
   readonly alsoIn?: "uninitialised" | "transport" | undefined;
 }
 
+/** Stands for the counter of a transport PIN, which the token does not tell: see `RefusedPinMemory`. */
+const hiddenCounter = -1;
+
 /**
  * The one gate through which every PIN goes to a card. The counter is read, the floor and the memory of refused PINs
  * are asked, then the command is sent once. Nothing here or below sends it again: not after a reset, not after a
@@ -59,6 +62,7 @@ export class AttemptGate {
     }
     if (sw === SW.ok) return this.#accepted(which, key);
     const after = await this.#triesAfter(attempt, sw);
+    const hidden = before.state === "transport";
     const counted = before.triesLeft !== null && after !== null && after < before.triesLeft;
     if (!counted && triesLeftIn(sw) === undefined && sw !== SW.authenticationBlocked) {
       throw refusal(command.name, sw, this.#session.token);
@@ -66,7 +70,7 @@ export class AttemptGate {
     this.#refused.set(which, { pin: pin.slice(), triesLeft: after });
     let cause: unknown;
     try {
-      if (key !== "") await this.#policy.memory?.noteRefused(key, which, pin, after);
+      if (key !== "") await this.#policy.memory?.noteRefused(key, which, pin, hidden ? hiddenCounter : after);
     } catch (error) {
       // The refusal matters more than the note of it, which this run keeps anyway.
       cause = error;
@@ -97,7 +101,8 @@ export class AttemptGate {
     const last = this.#refused.get(which);
     const sameAsLast = last !== undefined && equal(last.pin, pin) && (hidden || last.triesLeft === tries);
     const remembered = async (): Promise<boolean> =>
-      key !== "" && (await this.#policy.memory?.wasRefused(key, which, pin, before.triesLeft ?? -1)) === true;
+      key !== "" &&
+      (await this.#policy.memory?.wasRefused(key, which, pin, before.triesLeft ?? hiddenCounter)) === true;
     if (sameAsLast || (await remembered())) throw refusedBefore(session, which, tries);
   }
 
