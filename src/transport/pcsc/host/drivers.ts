@@ -1,0 +1,57 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import type { PcscBinding } from "./binding.ts";
+import type { BindingProbeAnswer } from "./messages.ts";
+import { loadPcscMini } from "./pcsc-mini-binding.ts";
+import { loadPcsclite, pcscliteName } from "./pcsclite-binding.ts";
+
+/** The bindings, in the order they are tried when the user names none. */
+const drivers: ReadonlyMap<string, () => Promise<PcscBinding>> = new Map([
+  [pcscliteName, loadPcsclite],
+  ["pcsc-mini", loadPcscMini],
+]);
+
+export type Loaded =
+  | { readonly driver: string; readonly binding: PcscBinding }
+  | { readonly reasons: { readonly driver: string; readonly reason: string }[] };
+
+/** Loads the named binding, or the first that loads. */
+export async function loadBinding(name: string | null): Promise<Loaded> {
+  const reasons: { driver: string; reason: string }[] = [];
+  for (const [driver, load] of drivers) {
+    if (name !== null && name !== driver) continue;
+    try {
+      return { driver, binding: await load() };
+    } catch (error) {
+      reasons.push({ driver, reason: firstLine(error) });
+    }
+  }
+  if (name !== null && reasons.length === 0) reasons.push({ driver: name, reason: "no such driver" });
+  return { reasons };
+}
+
+export async function probeBinding(driver: string): Promise<BindingProbeAnswer> {
+  const loaded = await loadBinding(driver);
+  const error = "reasons" in loaded ? (loaded.reasons[0]?.reason ?? "unknown") : null;
+  return { loads: error === null, version: installedVersion(driver), error };
+}
+
+function installedVersion(driver: string): string | null {
+  const require = createRequire(import.meta.url);
+  for (const folder of require.resolve.paths(driver) ?? []) {
+    try {
+      const text = readFileSync(join(folder, driver, "package.json"), "utf8");
+      const { version } = JSON.parse(text) as { version?: unknown };
+      return typeof version === "string" ? version : null;
+    } catch {
+      // Not in this folder; the next one up may have it.
+    }
+  }
+  return null;
+}
+
+function firstLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.split("\n").find((line) => line.trim() !== "") ?? "no reason given";
+}

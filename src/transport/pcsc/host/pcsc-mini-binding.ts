@@ -1,0 +1,111 @@
+/**
+ * pcsc-mini (npm, kofi-q): prebuilt for every Node, so it stands in where pcsclite cannot load. Its traps, and what is
+ * done here: `start` throws when there is no service; no event says "that was the whole list", so it is taken as whole
+ * after a moment of silence; its errors have names instead of numbers.
+ */
+import type * as mini from "pcsc-mini";
+import { codeOfName, PcscFailureError, pcscCodes } from "../pcsc-codes.ts";
+import { type ReaderInfo, readerInfo } from "../reader-info.ts";
+import type { BindingCard, BindingListener, PcscBinding } from "./binding.ts";
+import type { Share } from "./messages.ts";
+
+/** The first list is whole when nothing was told for so long: after a reader was told, or when there is none. */
+const quietMs = { afterNews: 40, withoutNews: 300 } as const;
+
+export async function loadPcscMini(): Promise<PcscBinding> {
+  return new PcscMiniBinding(await import("pcsc-mini"));
+}
+
+class PcscMiniBinding implements PcscBinding {
+  readonly #mini: typeof mini;
+  readonly #readers = new Map<string, ReaderInfo>();
+  #listener: BindingListener | null = null;
+  #client: mini.Client | null = null;
+
+  constructor(module: typeof mini) {
+    this.#mini = module;
+  }
+
+  async start(listener: BindingListener): Promise<void> {
+    const client = new this.#mini.Client();
+    this.#client = client;
+    await new Promise<void>((resolve, reject) => {
+      let quiet = setTimeout(resolve, quietMs.withoutNews);
+      const news = (): void => {
+        if (this.#listener !== null) {
+          this.#tell();
+          return;
+        }
+        clearTimeout(quiet);
+        quiet = setTimeout(resolve, quietMs.afterNews);
+      };
+      client.on("reader", (reader) => this.#added(reader, news));
+      client.on("error", (error) => {
+        clearTimeout(quiet);
+        const why = failure("SCardGetStatusChange", error);
+        if (this.#listener === null) reject(why);
+        else listener.broken({ call: why.call, code: why.code, text: why.text });
+      });
+      try {
+        client.start();
+      } catch (error) {
+        clearTimeout(quiet);
+        reject(failure("SCardEstablishContext", error));
+      }
+    });
+    this.#listener = listener;
+    this.#tell();
+  }
+
+  #added(reader: mini.Reader, news: () => void): void {
+    const name = reader.name();
+    this.#readers.set(name, readerInfo(name, 0, null));
+    news();
+    reader.on("change", (status, atr) => {
+      this.#readers.set(name, readerInfo(name, status.raw, atr));
+      news();
+    });
+    reader.on("disconnect", () => {
+      this.#readers.delete(name);
+      news();
+    });
+  }
+
+  #tell(): void {
+    this.#listener?.readers([...this.#readers.values()]);
+  }
+
+  async connect(name: string, share: Share): Promise<BindingCard> {
+    const reader = this.#client?.reader(name);
+    if (reader === undefined)
+      throw new PcscFailureError("SCardConnect", pcscCodes.unknownReader, `no reader "${name}"`);
+    const { CardMode, CardDisposition } = this.#mini;
+    const mode = share === "exclusive" ? CardMode.EXCLUSIVE : CardMode.SHARED;
+    const card = await call("SCardConnect", () => reader.connect(mode));
+    const atr = async (): Promise<Uint8Array> => new Uint8Array((await call("SCardStatus", () => card.state())).atr);
+    return {
+      atr: await atr(),
+      transmit: async (command) => new Uint8Array(await call("SCardTransmit", () => card.transmit(command))),
+      async reconnect(how) {
+        const first = how === "reset" ? CardDisposition.RESET : CardDisposition.LEAVE;
+        await call("SCardReconnect", () => card.reconnect(mode, first));
+        return atr();
+      },
+      disconnect: () => call("SCardDisconnect", () => card.disconnect(CardDisposition.LEAVE)),
+    };
+  }
+}
+
+async function call<T>(name: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw failure(name, error);
+  }
+}
+
+function failure(name: string, error: unknown): PcscFailureError {
+  const text = error instanceof Error ? error.message : String(error);
+  const code = codeOfName((error as { code?: unknown } | null)?.code) ?? codeOfName(/^\[ (\w+) \]/.exec(text)?.[1]);
+  return new PcscFailureError(name, code, text);
+}

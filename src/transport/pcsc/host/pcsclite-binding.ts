@@ -1,0 +1,172 @@
+/**
+ * pcsclite (npm, santigimeno): native, built at install against one Node version. Its traps, and what is done here:
+ * the constructor throws when there is no service; "no readers" is not an event, so its `start` is listened in on;
+ * connect is EXCLUSIVE unless told otherwise; `connect` on a reader it believes connected does nothing; there is no
+ * reconnect; an answer longer than the buffer is an error; codes stand in the text only.
+ */
+import type pcsclite from "pcsclite";
+import { codeAtEnd, PcscFailureError } from "../pcsc-codes.ts";
+import { type ReaderInfo, readerInfo } from "../reader-info.ts";
+import { type BindingCard, type BindingListener, longestAnswer, type PcscBinding } from "./binding.ts";
+import type { Share } from "./messages.ts";
+
+type Client = ReturnType<typeof pcsclite>;
+type CardReader = Parameters<Parameters<Client["on"]>[1]>[0] & ReaderOfPcsclite;
+
+/** What is used of its `CardReader`, whose type it does not export. */
+interface ReaderOfPcsclite {
+  readonly name: string;
+  connected: boolean;
+  readonly SCARD_SHARE_SHARED: number;
+  readonly SCARD_SHARE_EXCLUSIVE: number;
+  readonly SCARD_LEAVE_CARD: number;
+  readonly SCARD_RESET_CARD: number;
+  on(type: "status", listener: (status: { state: number; atr?: Uint8Array }) => void): unknown;
+  on(type: "end", listener: () => void): unknown;
+  on(type: "error", listener: (error: unknown) => void): unknown;
+  connect(options: { share_mode: number }, done: (error: unknown, protocol: number) => void): void;
+  disconnect(disposition: number, done: (error: unknown) => void): void;
+  transmit(data: Buffer, longest: number, protocol: number, done: (error: unknown, answer: Buffer) => void): void;
+}
+
+/** As `--driver` takes it. */
+export const pcscliteName = "pcsclite";
+
+/** The list is taken as whole after this time even if a reader has not told its state. */
+const settleMs = 500;
+
+export async function loadPcsclite(): Promise<PcscBinding> {
+  const { default: create } = await import("pcsclite");
+  return new PcscliteBinding(create);
+}
+
+class PcscliteBinding implements PcscBinding {
+  readonly #create: typeof pcsclite;
+  readonly #readers = new Map<string, { readonly reader: ReaderOfPcsclite; info: ReaderInfo | null }>();
+  #listener: BindingListener | null = null;
+  #client: Client | null = null;
+
+  constructor(create: typeof pcsclite) {
+    this.#create = create;
+  }
+
+  async start(listener: BindingListener): Promise<void> {
+    let client: Client;
+    try {
+      client = this.#create();
+    } catch (error) {
+      throw failure("SCardEstablishContext", error);
+    }
+    // Kept, or the garbage collector would end the watching.
+    this.#client = client;
+    let batch = (): void => {};
+    listenToBatches(client, () => batch());
+    await new Promise<void>((resolve, reject) => {
+      const settled = setTimeout(resolve, settleMs);
+      let listed = false;
+      const check = (): void => {
+        if (!listed || [...this.#readers.values()].some((entry) => entry.info === null)) return;
+        clearTimeout(settled);
+        resolve();
+      };
+      batch = () => {
+        listed = true;
+        check();
+      };
+      const fail = (error: unknown): void => {
+        clearTimeout(settled);
+        const why = failure("SCardGetStatusChange", error);
+        if (this.#listener === null) reject(why);
+        else listener.broken({ call: why.call, code: why.code, text: why.text });
+      };
+      client.on("error", fail);
+      client.on("reader", (reader: CardReader) => this.#added(reader, check, fail));
+    });
+    this.#listener = listener;
+    this.#tell();
+  }
+
+  #added(reader: ReaderOfPcsclite, told: () => void, fail: (error: unknown) => void): void {
+    const entry: { readonly reader: ReaderOfPcsclite; info: ReaderInfo | null } = { reader, info: null };
+    this.#readers.set(reader.name, entry);
+    reader.on("status", (status) => {
+      entry.info = readerInfo(reader.name, status.state, status.atr);
+      told();
+      this.#tell();
+    });
+    reader.on("end", () => {
+      if (this.#readers.get(reader.name) === entry) this.#readers.delete(reader.name);
+      told();
+      this.#tell();
+    });
+    reader.on("error", fail);
+  }
+
+  #tell(): void {
+    const list = [...this.#readers.values()].map(({ reader, info }) => info ?? readerInfo(reader.name, 0, null));
+    this.#listener?.readers(list);
+  }
+
+  async connect(name: string, share: Share): Promise<BindingCard> {
+    const reader = this.#readers.get(name)?.reader;
+    if (this.#client === null || reader === undefined) throw unknownReader(name);
+    const mode = share === "exclusive" ? reader.SCARD_SHARE_EXCLUSIVE : reader.SCARD_SHARE_SHARED;
+    const atr = (): Uint8Array => this.#readers.get(name)?.info?.atr ?? new Uint8Array(0);
+    let protocol = await connect(reader, mode);
+    return {
+      atr: atr(),
+      transmit: (command) => transmit(reader, command, protocol),
+      async reconnect(how) {
+        // Letting go of a card that was reset fails with just that news: the connecting afterwards is what counts.
+        await disconnect(reader, how === "reset" ? reader.SCARD_RESET_CARD : reader.SCARD_LEAVE_CARD).catch(() => {});
+        protocol = await connect(reader, mode);
+        return atr();
+      },
+      disconnect: () => disconnect(reader, reader.SCARD_LEAVE_CARD),
+    };
+  }
+}
+
+/** Calls `seen` after each list of readers that arrives, the empty one included. */
+function listenToBatches(client: Client, seen: () => void): void {
+  const inner = client as unknown as { start(told: (...list: unknown[]) => void): void };
+  const start = inner.start;
+  inner.start = (told) =>
+    start.call(client, (...list) => {
+      told(...list);
+      seen();
+    });
+}
+
+function connect(reader: ReaderOfPcsclite, mode: number): Promise<number> {
+  reader.connected = false;
+  return new Promise((resolve, reject) => {
+    reader.connect({ share_mode: mode }, (error, protocol) =>
+      error ? reject(failure("SCardConnect", error)) : resolve(protocol),
+    );
+  });
+}
+
+function disconnect(reader: ReaderOfPcsclite, disposition: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    reader.disconnect(disposition, (error) => (error ? reject(failure("SCardDisconnect", error)) : resolve()));
+  });
+}
+
+function transmit(reader: ReaderOfPcsclite, command: Uint8Array, protocol: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    reader.transmit(Buffer.from(command), longestAnswer, protocol, (error, answer) =>
+      error ? reject(failure("SCardTransmit", error)) : resolve(new Uint8Array(answer)),
+    );
+  });
+}
+
+function unknownReader(name: string): PcscFailureError {
+  return new PcscFailureError("SCardConnect", 0x8010_0009, `no reader "${name}"`);
+}
+
+function failure(call: string, error: unknown): PcscFailureError {
+  const text = error instanceof Error ? error.message : String(error);
+  const named = /^(SCard\w+) error/.exec(text)?.[1];
+  return new PcscFailureError(named ?? call, codeAtEnd(text), text);
+}
