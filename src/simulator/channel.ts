@@ -1,0 +1,63 @@
+import type { CardChannel } from "../apdu/channel.ts";
+import { TransportError } from "../apdu/transport-error.ts";
+import type { SimulatedToken } from "./simulator.ts";
+
+/** A simulated token behind the channel that drivers know. */
+export class SimulatorChannel implements CardChannel {
+  readonly token: SimulatedToken;
+  readonly where: string;
+  #atr: Uint8Array;
+  #release: (() => void) | null;
+  #closed = false;
+  #busy = false;
+
+  /** Powers the token on. @param release called once, at close */
+  constructor(token: SimulatedToken, where: string, release: () => void = () => {}) {
+    this.token = token;
+    this.where = where;
+    this.#release = release;
+    this.#atr = token.powerOn();
+  }
+
+  get atr(): Uint8Array {
+    return this.#atr;
+  }
+
+  async transceive(command: Uint8Array): Promise<Uint8Array> {
+    this.#begin();
+    try {
+      return await this.token.transceive(command);
+    } finally {
+      this.#busy = false;
+      if (this.#closed) this.#giveBack();
+    }
+  }
+
+  async reset(): Promise<void> {
+    this.#begin();
+    this.#atr = this.token.reset();
+    this.#busy = false;
+  }
+
+  /** Nothing is sent after it. A command still at work (a key being made) keeps the token until it is done. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (!this.#busy) this.#giveBack();
+  }
+
+  #begin(): void {
+    if (this.#closed)
+      throw new TransportError("CHANNEL_CLOSED", `${this.where} was given back already`, { layer: "sim" });
+    if (this.#busy) {
+      throw new TransportError("CHANNEL_BUSY", `two commands at once for ${this.where}, one was not sent`, {
+        layer: "sim",
+      });
+    }
+    this.#busy = true;
+  }
+
+  #giveBack(): void {
+    this.#release?.();
+    this.#release = null;
+  }
+}

@@ -1,0 +1,74 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { HsmError, messageOf } from "../errors.ts";
+import { codeOf } from "./lock-file.ts";
+import type { TokenStateFile } from "./state-file.ts";
+
+/** Larger than any state can get: 64 MiB. */
+const mostBytes = 64 * 1024 * 1024;
+
+/**
+ * The JSON in a state file, not looked into.
+ * @returns `null` when there is no such file
+ * @throws HsmError `TOKEN_FILE_INVALID` (check-failed) when it is no JSON, `TOKEN_FILE_UNREADABLE` (service)
+ */
+export function readStateFile(path: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return null;
+    throw new HsmError("TOKEN_FILE_UNREADABLE", "service", `cannot read ${path}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  try {
+    if (text.length > mostBytes) throw new RangeError("too long");
+    return JSON.parse(text);
+  } catch {
+    // JSON.parse quotes what it read, which may be a key: its message is not passed on.
+    throw new HsmError("TOKEN_FILE_INVALID", "check-failed", `${path} is not the state of a simulated token: no JSON`, {
+      advice: "the file was left as it is; `hsmadm simulator remove` deletes it, another name begins a new token",
+    });
+  }
+}
+
+/**
+ * Writes the state so that a crash leaves the old or the new one: under another name in the same folder, synced,
+ * renamed. Only the owner can read it, at no moment anybody else.
+ */
+export function writeStateFile(path: string, state: TokenStateFile): void {
+  const temporary = `${path}.new`;
+  const file = openSync(temporary, "w", 0o600);
+  try {
+    const bytes = new TextEncoder().encode(`${JSON.stringify(state, null, 1)}\n`);
+    for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
+    fsyncSync(file);
+  } catch (error) {
+    closeSync(file);
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  closeSync(file);
+  renameSync(temporary, path);
+  syncFolder(dirname(path));
+}
+
+/** The folder of the tokens, for its owner only. */
+export function makeFolder(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+}
+
+/** The rename itself is on disk only after this. Not every system lets a folder be opened. */
+function syncFolder(path: string): void {
+  try {
+    const folder = openSync(path, "r");
+    try {
+      fsyncSync(folder);
+    } finally {
+      closeSync(folder);
+    }
+  } catch {
+    // The content is safe; at worst the old state is found after a power cut.
+  }
+}
