@@ -69,8 +69,12 @@ export function readBytesLine(text: string): BytesLine {
   return { bytes, note: note.startsWith("# ") ? note.slice(2) : note, more: false };
 }
 
-/** Whether a comment needs `# ` so that it is not taken for bytes. */
-export function looksLikeBytes(note: string): boolean {
+/** Whether a comment needs `# ` before it, so that it is not taken for bytes, for a `\`, or loses a `#` of its own. */
+export function needsQuote(note: string): boolean {
+  return note.startsWith("#") || note === "\\" || looksLikeBytes(note);
+}
+
+function looksLikeBytes(note: string): boolean {
   return byteWord.test(note.split(/\s/, 1)[0] as string);
 }
 

@@ -61,7 +61,7 @@ function splitLines(text: string, name: string): string[] {
 
 function checkVersion(lines: readonly string[], name: string): void {
   const first = (lines[0] ?? "").trimEnd();
-  const version = /^# hsmadm trace (\S+)$/.exec(first.slice(0, 80))?.[1];
+  const version = /^# hsmadm trace (\S{1,20})$/.exec(first)?.[1];
   if (version === undefined) {
     throw traceInvalid(name, 1, `not a trace: the first line is not \`# hsmadm trace ${traceVersion}\``);
   }

@@ -1,6 +1,6 @@
 import { toHex } from "../../bytes/hex.ts";
 import { faultWords } from "./fault-words.ts";
-import { looksLikeBytes, maskedHexLines } from "./masked-hex.ts";
+import { maskedHexLines, needsQuote } from "./masked-hex.ts";
 import type { MaskedBytes, Trace, TraceConnection, TraceFault, TraceStep } from "./trace.ts";
 
 /** The version this program writes and reads. */
@@ -72,7 +72,7 @@ function bytesLines(sign: ">" | "<", value: MaskedBytes, note: string | undefine
   return lines.map((line, i) => {
     if (i < last) return `${line} \\`;
     if (text === "") return line;
-    const quoted = text.startsWith("#") || looksLikeBytes(text) ? `# ${text}` : text;
+    const quoted = needsQuote(text) ? `# ${text}` : text;
     return `${line.padEnd(noteColumn - 2)}  ${quoted}`;
   });
 }
