@@ -1,11 +1,12 @@
-import { concat, utf8Bytes } from "../bytes/bytes.ts";
+import { concat } from "../bytes/bytes.ts";
 import { fromHex } from "../bytes/hex.ts";
 import { encodeTlv } from "../bytes/tlv.ts";
 import { type CvcPublicKey, cvcTags, ecdsaSha256Oid } from "../crypto/cvc.ts";
-import { buildAuthenticatedRequest, buildCvc, encodePublicKey } from "../crypto/cvc-build.ts";
+import { buildAuthenticatedRequest } from "../crypto/cvc-build.ts";
 import { privateScalar, publicPointOf } from "../crypto/ec-keys.ts";
 import { issueSimulatedDevice, simulatorIssuer, simulatorPkiCurve } from "../crypto/simulator-pki.ts";
 import { requireCurve, signPlain } from "./ec-signing.ts";
+import { buildCompactCvc } from "./self-made-request.ts";
 import type { DeviceIdentity } from "./token-state.ts";
 import type { SimulatorWorld } from "./world.ts";
 
@@ -46,21 +47,13 @@ export function selfMadeIdentity(world: SimulatorWorld): DeviceIdentity {
     point: publicPointOf(curve, scalar),
     curve: curve.name,
   };
-  const request = buildAuthenticatedRequest(
-    buildCvc({ car: picoName, chr: picoName, publicKey }, sign),
-    picoName,
-    sign,
-  );
-  const body = encodeTlv(
-    cvcTags.body,
-    encodeTlv(cvcTags.profile, Uint8Array.of(0)),
-    encodeTlv(cvcTags.car, utf8Bytes(picoName)),
-    encodePublicKey(publicKey),
-    encodeTlv(cvcTags.chr, utf8Bytes(picoName)),
+  const content = { car: picoName, chr: picoName, publicKey };
+  // Its outer CAR is empty: the device has no name yet (recordings 05).
+  const request = buildAuthenticatedRequest(buildCompactCvc(content, sign), "", sign);
+  const certificate = buildCompactCvc(content, sign, [
     encodeTlv(cvcTags.chat, picoRole, encodeTlv(0x53, Uint8Array.of(0))),
     encodeTlv(cvcTags.effective, picoEffective),
     encodeTlv(cvcTags.expiry, picoExpiry),
-  );
-  const certificate = encodeTlv(cvcTags.certificate, body, encodeTlv(cvcTags.signature, sign(body)));
+  ]);
   return { chr: picoName, curve: curve.name, scalar, certificates: concat(request, certificate) };
 }

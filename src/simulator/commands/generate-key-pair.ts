@@ -8,6 +8,7 @@ import { privateScalar, publicPointOf } from "../../crypto/ec-keys.ts";
 import { type Card, type CommandHandler, dataOf, ok, refuse, requireCompleteDomains, requireLogin } from "../card.ts";
 import { requireCurve, signPlain } from "../ec-signing.ts";
 import { digestInfo, hashOf, rsaPkcs1, rsaPublicKey } from "../rsa.ts";
+import { buildCompactCvc } from "../self-made-request.ts";
 import { type DeviceIdentity, type KeyRules, prefix, type StoredKey } from "../token-state.ts";
 
 const rsaSizes: readonly number[] = [1024, 1536, 2048, 3072, 4096];
@@ -40,7 +41,8 @@ export const generateKeyPair: CommandHandler = async (card, command) => {
   const rules = rulesOf(card, template);
   if (state.keys.has(id) && !profile.overwritesKeys) refuse(SW.fileExists);
   const made = await makeKey(card, publicKey, rules);
-  const request = buildCvc({ car, chr, publicKey: made.publicKey }, made.sign);
+  const build = profile.name === "pico" ? buildCompactCvc : buildCvc;
+  const request = build({ car, chr, publicKey: made.publicKey }, made.sign);
   const curve = requireCurve(device.curve);
   const answer = buildAuthenticatedRequest(request, device.chr, (part) =>
     signPlain(curve, device.scalar, part, card.world),
