@@ -9,7 +9,7 @@ export interface ReaderInfo {
    * - `in-use`: a card that another connection holds exclusively
    */
   readonly state: "empty" | "present" | "mute" | "in-use";
-  /** Answer to reset of the card that is there, as far as PC/SC tells it. */
+  /** Answer to reset of the card that is there; `null` also when the binding does not tell before a connection (pcsc-mini). */
   readonly atr: Uint8Array | null;
 }
 

@@ -1,7 +1,8 @@
 /**
  * pcsc-mini (npm, kofi-q): prebuilt for every Node, so it stands in where pcsclite cannot load. Its traps, and what is
  * done here: `start` throws when there is no service; no event says "that was the whole list", so it is taken as whole
- * after a moment of silence; its errors have names instead of numbers.
+ * after a moment of silence; its errors have names instead of numbers; the ATR of its reader events is not the card's,
+ * so a reader's ATR is known only after a connection.
  */
 import type * as mini from "pcsc-mini";
 import { codeOfName, PcscFailureError, pcscCodes } from "../pcsc-codes.ts";
@@ -61,8 +62,11 @@ class PcscMiniBinding implements PcscBinding {
     const name = reader.name();
     this.#readers.set(name, readerInfo(name, 0, null));
     news();
-    reader.on("change", (status, atr) => {
-      this.#readers.set(name, readerInfo(name, status.raw, atr));
+    // The ATR that comes with the event is not the card's (0.1.3 hands out memory it has given back): see connect.
+    reader.on("change", (status) => {
+      const state = readerInfo(name, status.raw, null);
+      const known = state.state === "empty" ? null : (this.#readers.get(name)?.atr ?? null);
+      this.#readers.set(name, { ...state, atr: known });
       news();
     });
     reader.on("disconnect", () => {
@@ -83,12 +87,15 @@ class PcscMiniBinding implements PcscBinding {
     const mode = share === "exclusive" ? CardMode.EXCLUSIVE : CardMode.SHARED;
     const card = await call("SCardConnect", () => reader.connect(mode));
     const atr = async (): Promise<Uint8Array> => new Uint8Array((await call("SCardStatus", () => card.state())).atr);
+    const first = await atr();
+    const info = this.#readers.get(name);
+    if (info !== undefined && info.state !== "empty") this.#readers.set(name, { ...info, atr: first });
     return {
-      atr: await atr(),
+      atr: first,
       transmit: async (command) => new Uint8Array(await call("SCardTransmit", () => card.transmit(command))),
       async reconnect(how) {
-        const first = how === "reset" ? CardDisposition.RESET : CardDisposition.LEAVE;
-        await call("SCardReconnect", () => card.reconnect(mode, first));
+        const action = how === "reset" ? CardDisposition.RESET : CardDisposition.LEAVE;
+        await call("SCardReconnect", () => card.reconnect(mode, action));
         return atr();
       },
       disconnect: () => call("SCardDisconnect", () => card.disconnect(CardDisposition.LEAVE)),
