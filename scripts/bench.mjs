@@ -9,8 +9,9 @@ const { build: bundle } = await import("esbuild");
 const out = join(root, "dist", "bench");
 mkdirSync(out, { recursive: true });
 await bundle({
-  entryPoints: [join(root, "bench/main.ts")],
-  outfile: join(out, "main.mjs"),
+  entryPoints: [join(root, "bench/main.ts"), join(root, "bench/peer.ts")],
+  outdir: out,
+  outExtension: { ".js": ".mjs" },
   bundle: true,
   platform: "node",
   target: "node20",

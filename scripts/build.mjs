@@ -18,8 +18,13 @@ function sources(folder) {
 function fingerprint() {
   const hash = createHash("sha256").update(process.version);
   const files = [...sources("src"), ...sources("bin"), ...sources("scripts")];
-  for (const name of ["package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"]) files.push(join(root, name));
-  for (const file of files) hash.update(file.slice(root.length)).update(`${statSync(file).size}\n`).update(readFileSync(file));
+  for (const name of ["package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"])
+    files.push(join(root, name));
+  for (const file of files)
+    hash
+      .update(file.slice(root.length))
+      .update(`${statSync(file).size}\n`)
+      .update(readFileSync(file));
   return hash.digest("hex");
 }
 

@@ -14,4 +14,7 @@ const file = join(root, "README.md");
 const readme = readFileSync(file, "utf8");
 const block = /(<!-- tour:begin -->\n```console\n)[\s\S]*?(```\n<!-- tour:end -->)/;
 if (!block.test(readme)) throw new Error("README.md has no tour block");
-writeFileSync(file, readme.replace(block, (_whole, begin, end) => `${begin}${session}${end}`));
+writeFileSync(
+  file,
+  readme.replace(block, (_whole, begin, end) => `${begin}${session}${end}`),
+);

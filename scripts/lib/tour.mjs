@@ -50,7 +50,8 @@ const secrets = {
 export function tour(write) {
   const folder = mkdtempSync(join(tmpdir(), "hsmadm-tour-"));
   try {
-    for (const [name, value] of Object.entries(secrets)) writeFileSync(join(folder, name), `${value}\n`, { mode: 0o600 });
+    for (const [name, value] of Object.entries(secrets))
+      writeFileSync(join(folder, name), `${value}\n`, { mode: 0o600 });
     let last;
     for (const step of steps) {
       if (step.say !== undefined) write(`${last === undefined ? "" : "\n"}# ${step.say}\n`);

@@ -1,0 +1,89 @@
+import { spawn } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+export interface ApduCount {
+  readonly what: string;
+  readonly ours: number;
+  readonly budget: number;
+  /** The peer's count, as measured here or as recorded. */
+  readonly peer: string;
+  /** What each APDU beyond the peer's buys. */
+  readonly extra: readonly string[];
+}
+
+/** Counts the commands that hsmadm sends to a simulated token, from its own traces, and those of sc-hsm-tool beside it. */
+export async function apduCounts(root: string, home: string): Promise<ApduCount[]> {
+  const peers = await peerCounts(root);
+  const soPin = secretFile(home, "so.pin", "3537363231383830");
+  const pin = secretFile(home, "user.pin", "648219");
+  const init = ["device", "init", "--label", "bench", "--so-pin", soPin, "--pin", pin, "--dkek-shares", "1"];
+  const initCount = await ourCount(root, home, "init", [...init, "--yes"]);
+  const statusCount = await ourCount(root, home, "status", ["device", "status"]);
+  return [
+    {
+      what: "device status",
+      ours: statusCount,
+      budget: 6,
+      peer: `sc-hsm-tool: ${peers.status}, of which 2 probe for other cards`,
+      extra: ["beyond its 4: EF 2F02 (serial and chain) and EF 2F03 (label)"],
+    },
+    {
+      what: "device init",
+      ours: initCount,
+      budget: 10,
+      peer: `sc-hsm-tool --initialize: ${peers.init}, of which 2 probe for other cards`,
+      extra: [
+        "beyond its 4: EF 2F02 (which token), SO-PIN counter before INITIALIZE, user PIN counter before VERIFY,",
+        "and SO-PIN, user PIN and DKEK read back: what was set is shown, not assumed",
+      ],
+    },
+  ];
+}
+
+function secretFile(home: string, name: string, value: string): string {
+  const path = join(home, name);
+  writeFileSync(path, `${value}\n`, { mode: 0o600 });
+  return `file:${path}`;
+}
+
+async function ourCount(root: string, home: string, name: string, args: readonly string[]): Promise<number> {
+  const trace = join(home, `${name}.apdu`);
+  const bin = join(root, "dist", "bin", "hsmadm.js");
+  await run(process.execPath, [bin, ...args, "--device", "sim:count", "--trace", trace], { HSMADM_HOME: home });
+  return readFileSync(trace, "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("> ")).length;
+}
+
+function run(command: string, args: readonly string[], env: Record<string, string> = {}): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    let errors = "";
+    child.stdout.on("data", (chunk) => (output += String(chunk)));
+    child.stderr.on("data", (chunk) => (errors += String(chunk)));
+    child.on("error", reject);
+    child.on("close", (code) =>
+      code === 0 ? resolve(output) : reject(new Error(`${command} ended with ${code}: ${errors}`)),
+    );
+  });
+}
+
+interface PeerCounts {
+  readonly status: string;
+  readonly init: string;
+}
+
+/** OpenSC's own run on the same simulated card through pcscd, where this machine has it; else the recorded figures. */
+async function peerCounts(root: string): Promise<PeerCounts> {
+  try {
+    const output = await run(join(root, "test/support/with-pcscd"), [
+      process.execPath,
+      join(root, "dist/bench/peer.mjs"),
+    ]);
+    return JSON.parse(output) as PeerCounts;
+  } catch {
+    return { status: "6 (recorded)", init: "6 (recorded)" };
+  }
+}
