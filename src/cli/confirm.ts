@@ -10,6 +10,8 @@ export interface Destruction {
   readonly serial: string;
   /** Whether `--device` named this very token. */
   readonly exact: boolean;
+  /** What `--device` has to say, where that is not the serial. */
+  readonly device?: string;
 }
 
 /**
@@ -27,7 +29,7 @@ export async function confirmDestruction(context: CommandContext, destruction: D
     throw usage(
       "CONFIRMATION_MISSING",
       globals.yes ? "--yes is not enough: --device does not name this very token" : "nobody can be asked whether that is meant",
-      `give --yes together with --device ${serial}`,
+      `give --yes together with --device ${destruction.device ?? serial}`,
     );
   }
   const typed = (await terminal.readLine(`Type the serial ${serial} to go on: `)).trim();

@@ -26,7 +26,7 @@ export async function parseCommandLine(argv: readonly string[]): Promise<Command
   const seen = await new Promise<Record<string, unknown>>((resolve, reject) => {
     const parsed = parser.parse([...argv], {}, (error: Error | undefined, values: unknown, output: string) => {
       help = output;
-      if (error) reject(fromYargs(error));
+      if (error) reject(error);
       else resolve(values as Record<string, unknown>);
     });
     if (parsed instanceof Promise) parsed.catch(reject);
@@ -78,7 +78,7 @@ async function buildParser(chosen: (spec: CommandSpec, values: Record<string, un
     .version(false)
     .option("version", { alias: "V", boolean: true, describe: "the version of hsmadm" })
     .fail((message, error) => {
-      throw error ?? new Error(message);
+      throw error === undefined || error.name === "YError" ? fromYargs(message ?? error?.message) : error;
     })
     .epilogue(
       "SOURCE is prompt, fd:N, file:PATH, env:NAME or cmd:HELPER, never the secret itself.\n" +
@@ -174,13 +174,13 @@ function noCommand(words: readonly string[]): Error {
 }
 
 /** Sentences of yargs name options and counts, never values. */
-function fromYargs(error: Error): Error {
-  const missing = /^Not enough arguments following: (.+)$/.exec(error.message);
+function fromYargs(text: string): Error {
+  const missing = /^Not enough arguments following: (.+)$/.exec(text);
   if (missing) return usage("OPTION_VALUE", `--${missing[1]} wants a value`);
-  if (/^Not enough non-option arguments/.test(error.message)) {
+  if (/^Not enough non-option arguments/.test(text)) {
     return usage("ARGUMENT_MISSING", "a word is missing", "`--help` after the command shows which");
   }
-  return error;
+  return usage("COMMAND_LINE_INVALID", "the command line is not understood", "`hsmadm --help` shows how it is written");
 }
 
 function helpOf(spec: CommandSpec): string {

@@ -1,9 +1,8 @@
 import { spawn } from "node:child_process";
-import { fstatSync } from "node:fs";
+import { createReadStream, fstatSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { Socket } from "node:net";
 import type { Readable } from "node:stream";
-import { createReadStream } from "node:fs";
 import { concat, utf8Bytes } from "../bytes/bytes.ts";
 import { HsmError, messageOf } from "../errors.ts";
 import { usage } from "./failure.ts";
@@ -57,10 +56,14 @@ export async function readSecretFile(option: string, path: string, userId: numbe
 /** Everything up to the end of an inherited file descriptor. @throws HsmError `SECRET_UNREADABLE` */
 export async function readSecretFd(option: string, fd: number, signal: AbortSignal): Promise<Uint8Array> {
   let stream: Readable;
+  let isFile = false;
   try {
     const kind = fstatSync(fd);
+    isFile = !kind.isFIFO() && !kind.isSocket();
     // A pipe is read without a thread of libuv's pool, so that Ctrl-C need not wait for the writer.
-    stream = kind.isFIFO() || kind.isSocket() ? new Socket({ fd, readable: true, writable: false }) : createReadStream("", { fd, autoClose: false });
+    stream = isFile
+      ? createReadStream("", { fd, autoClose: false, emitClose: false })
+      : new Socket({ fd, readable: true, writable: false });
   } catch (cause) {
     throw unreadable(`${option}: file descriptor ${fd} is not open`, cause);
   }
@@ -70,7 +73,7 @@ export async function readSecretFd(option: string, fd: number, signal: AbortSign
     if (cause instanceof HsmError) throw cause;
     throw unreadable(`${option}: file descriptor ${fd} cannot be read: ${messageOf(cause)}`, cause);
   } finally {
-    stream.destroy();
+    if (!isFile) stream.destroy();
   }
 }
 
