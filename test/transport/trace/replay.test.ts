@@ -68,6 +68,8 @@ describe("a replay", () => {
     expect(error.code).toBe("TRACE_OTHER_COMMAND");
     expect(error.message).toMatch(/got 00 20 00 81 … \(12 bytes\)$/);
     expect(error.advice).toMatch(/same length/);
+    const shorter = await errorFrom(() => open().connect().transceive(fromHex("00200081063634383231")));
+    expect(shorter).toMatchObject({ code: "TRACE_OTHER_COMMAND", advice: error.advice });
   });
 
   test("a reset, a command or an end in the wrong place", async () => {
