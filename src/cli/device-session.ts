@@ -59,7 +59,9 @@ async function useDevice<T>(
     const { SmartCardHsm } = await import("../cards/smartcard-hsm/smartcard-hsm.ts");
     const card = await SmartCardHsm.open(channel, { policy: await attemptPolicy(context, raw) });
     await refuseExchanged(card, raw);
-    return await work({ card, simulated: raw.simulated, exact: raw.exact });
+    // A served or recorded simulated token is told by its certificate.
+    const simulated = raw.simulated || (await card.identity()).simulated;
+    return await work({ card, simulated, exact: raw.exact });
   } finally {
     await channel.close();
     await raw.close();

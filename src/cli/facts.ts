@@ -3,19 +3,22 @@ import type { PinState } from "../cards/smartcard-hsm/token-status.ts";
 import type { OpenDevice } from "./device-session.ts";
 import type { Document } from "./output.ts";
 
-/** `token` of every JSON document about one token. */
-export async function tokenFacts({ card, simulated }: OpenDevice): Promise<Document> {
+/**
+ * `token` of every JSON document about one token.
+ * @param label where it is known already, so that it need not be read again
+ */
+export async function tokenFacts({ card, simulated }: OpenDevice, label?: string): Promise<Document> {
   const identity = await card.identity();
   return {
     where: card.channel.where,
     serial: identity.serial || null,
     chr: identity.chr || null,
-    label: await card.label(),
-    simulated: simulated || identity.simulated,
+    label: label ?? (await card.label()),
+    simulated,
   };
 }
 
 /** A PIN as JSON documents tell it. */
 export function pinFacts(pin: PinState): Document {
-  return { state: pin.state, triesLeft: pin.triesLeft, statusWord: hexNumber(pin.sw, 4) };
+  return { state: pin.state, triesLeft: pin.triesLeft, sw: hexNumber(pin.sw, 4) };
 }

@@ -11,6 +11,7 @@ export type CommandLine =
   | { readonly kind: "command"; readonly spec: CommandSpec; readonly args: CommandArguments };
 
 const width = 80;
+const everywhere = "Everywhere:";
 
 /**
  * Reads the command line. Words that are no option, command or value are not repeated in errors: they may be a PIN
@@ -85,6 +86,8 @@ async function buildParser(chosen: (spec: CommandSpec, values: Record<string, un
         "Without a card: hsmadm device status --device sim:demo",
     );
   hideTypes(parser);
+  // Named first, so that a command's own options, which join this group, stand above those of every command.
+  parser.group(["help", "version"], "Options:");
   addOptions(parser, globalOptions, true);
   for (const [noun, summary] of Object.entries(nouns)) {
     const own = commands.filter((spec) => spec.words[0] === noun);
@@ -132,8 +135,9 @@ function describeCommand(parser: Argv, spec: CommandSpec): Argv {
 
 function addOptions(parser: Argv, options: readonly OptionSpec[], global: boolean): void {
   for (const { name, value, describe } of options) {
-    if (value === undefined) parser.option(name, { boolean: true, describe, global });
-    else parser.option(name, { string: true, requiresArg: true, describe: `${value}: ${describe}`, global });
+    const common = global ? { global, group: everywhere } : { global };
+    if (value === undefined) parser.option(name, { boolean: true, describe, ...common });
+    else parser.option(name, { string: true, requiresArg: true, describe: `${value}: ${describe}`, ...common });
   }
 }
 

@@ -1,6 +1,6 @@
 import type { InitializeSettings } from "../../cards/smartcard-hsm/initialize.ts";
 import { exitCodes } from "../../errors.ts";
-import { initialiseToken } from "../../services/provisioning.ts";
+import { type InitialiseStep, initialiseToken } from "../../services/provisioning.ts";
 import { confirmDestruction } from "../confirm.ts";
 import type { CommandContext } from "../context.ts";
 import { type OpenDevice, withDevice } from "../device-session.ts";
@@ -31,20 +31,27 @@ export async function run(context: CommandContext): Promise<number | undefined> 
     if (globals.dryRun) {
       const plan = { ...options, label: options.label ?? null, publicKeyAuthentication: options.publicKeyAuthentication ?? null, dkek };
       const verb = isNew ? "initialise" : "ERASE and initialise again";
-      output.result({ dryRun: true, token: await tokenFacts(device), erases: !isNew, plan, exportable: dkek.kind !== "none" }, [
+      output.result({ dryRun: true, token: await tokenFacts(device), erases: !isNew, plan, exportable: dkek.kind === "shares" || dkek.kind === "key-domains" }, [
         `would ${verb} ${await tokenName(device)}; nothing was sent`,
         ...aligned(planRows(options, dkek)),
       ]);
       return undefined;
     }
     if (!isNew) await confirmLoss(context, device);
-    const title = isNew ? `${(await tokenName(device))}, uninitialised` : await tokenTitle(device);
+    const title = isNew ? `${await tokenName(device)}, uninitialised` : await tokenTitle(device);
     const soStake = isNew ? "to set; write it down, it can never be unblocked" : stakeWords("so-pin", soState);
     const soValue = await soPin.value({ token: title, stake: soStake, isNew });
     const pinValue = await userPin?.value({ token: title, stake: "6 to 15 characters" });
     return initialise(context, device, settings(options, dkek, soValue, pinValue), options);
   });
 }
+
+const stepWords: Readonly<Record<InitialiseStep, string>> = {
+  initialise: "initialising, this takes some seconds …",
+  status: "reading its state …",
+  login: "logging in …",
+  label: "writing the label …",
+};
 
 function settings(
   options: InitOptions,
@@ -72,9 +79,9 @@ async function initialise(
   { label }: InitOptions,
 ): Promise<number | undefined> {
   const { output } = context;
-  const outcome = await initialiseToken(device.card, { ...plan, label }, (step) => output.note(step));
-  const { status, labelWritten, exportable } = outcome;
-  const token = await tokenFacts(device);
+  const outcome = await initialiseToken(device.card, { ...plan, label }, (step) => output.note(stepWords[step]));
+  const { status, labelWritten, labelNote, exportable, exportNote } = outcome;
+  const token = await tokenFacts(device, labelWritten ? label : undefined);
   const identity = await device.card.identity();
   const rows: [string, string][] = [
     ["Token", `${identity.serial || device.card.channel.where}${device.simulated ? ` (${simulatedMark})` : ""}`],
@@ -93,12 +100,14 @@ async function initialise(
       soPin: pinFacts(status.soPin),
       dkek: plan.dkek,
       labelWritten,
+      labelNote,
       exportable,
+      exportNote,
     },
-    aligned(rows),
+    [...aligned(rows), "", `- ${exportNote}`],
   );
-  if (label === undefined || labelWritten) return undefined;
-  output.warn("the token is initialised, but the label could not be written yet: `hsmadm device label` does that after the first login");
+  if (labelNote === null) return undefined;
+  output.warn(labelNote);
   // Before the transport PIN is changed, or without keys to log in with, nobody can write it; that was clear beforehand.
   const expected = plan.transportPin === true || plan.publicKeyAuthentication !== undefined;
   return expected ? undefined : exitCodes.partial;

@@ -26,6 +26,6 @@ export async function run(context: CommandContext): Promise<undefined> {
       await pin.value({ token: title, stake: stakeWords("user-pin", await card.pinState("user-pin")) }),
     );
     await card.writeLabel(label);
-    context.output.result({ token: { ...(await tokenFacts(device)), label }, before }, [`${name} is now called "${label}"`]);
+    context.output.result({ token: await tokenFacts(device, label), before }, [`${name} is now called "${label}"`]);
   });
 }
