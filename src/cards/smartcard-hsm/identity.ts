@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { toHex } from "../../bytes/hex.ts";
-import { type Cvc, parseDeviceCertificates } from "../../crypto/cvc.ts";
+import { readTlv } from "../../bytes/tlv.ts";
+import { type Cvc, type DeviceCertificates, parseDeviceCertificates } from "../../crypto/cvc.ts";
 import { knownRoots, verifyDeviceChain } from "../../crypto/cvc-chain.ts";
 import { HsmError } from "../../errors.ts";
 import type { TokenIdentity } from "./token-status.ts";
@@ -17,7 +18,7 @@ export function identityOf(ef2F02: Uint8Array): TokenIdentity {
   if (ef2F02.length === 0)
     return unnamed("", { status: "not-verifiable", reason: "the token has no device certificate" });
   try {
-    const { device, others } = parseDeviceCertificates(ef2F02);
+    const { device, others } = certificatesIn(ef2F02);
     const chain = verifyDeviceChain(device, others, knownRoots);
     return {
       key: hash(keyMaterial(device)),
@@ -29,6 +30,20 @@ export function identityOf(ef2F02: Uint8Array): TokenIdentity {
   } catch (error) {
     if (!(error instanceof HsmError)) throw error;
     return unnamed(hash(ef2F02), { status: "invalid", reason: error.message });
+  }
+}
+
+/**
+ * pico-hsm 6.6 puts a request without outer CAR (an empty 42) before its certificate: recording 05. What is wrong with
+ * the request must not hide the certificate behind it.
+ */
+function certificatesIn(ef2F02: Uint8Array): DeviceCertificates {
+  try {
+    return parseDeviceCertificates(ef2F02);
+  } catch (error) {
+    const first = readTlv(ef2F02, "EF 2F02");
+    if (first.tag !== 0x67 || first.raw.length === ef2F02.length) throw error;
+    return parseDeviceCertificates(ef2F02.subarray(first.raw.length));
   }
 }
 
