@@ -19,6 +19,7 @@ import {
   maskFlags,
   type Trace,
   type TraceConnection,
+  type TraceFault,
   type TraceStep,
 } from "./trace.ts";
 import { parseTrace } from "./trace-file.ts";
@@ -106,6 +107,8 @@ class ReplayConnection implements CardChannel {
   readonly #connection: TraceConnection;
   #atr: Uint8Array;
   #next = 0;
+  /** The timeout that the step before ended in. */
+  #timeout: TraceFault | undefined;
 
   constructor(session: ReplaySession, connection: TraceConnection) {
     this.#session = session;
@@ -169,15 +172,19 @@ class ReplayConnection implements CardChannel {
   #take(got: string, fits: (step: TraceStep) => boolean): TraceStep {
     const step = this.#peek();
     if (step === undefined || step.kind === "close") {
+      // Deadlines stand above the recorder. After one ran out nothing reaches it, whatever the program still asks.
+      if (this.#timeout !== undefined) throw errorOf(this.#timeout);
       const line = step?.line ?? lastLine(this.#connection);
       throw this.#session.fail(traceEnded(this.#session.name, line, "the trace ends early: nothing follows here", got));
     }
     if (step.kind !== "fault" && !fits(step)) throw this.#session.fail(otherCommand(this.#session.name, step, got));
+    this.#timeout = undefined;
     this.#next++;
     return step;
   }
 
-  #faulted(fault: Parameters<typeof errorOf>[0]): TransportError {
+  #faulted(fault: TraceFault): TransportError {
+    if (fault.fault === "TIMEOUT") this.#timeout = fault;
     if (fault.atr !== undefined) this.#atr = fault.atr;
     return errorOf(fault);
   }

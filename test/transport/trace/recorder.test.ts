@@ -150,6 +150,13 @@ describe("a recording", () => {
       "> 00 20 00 81 06 ** ** ** ** ** **          VERIFY user PIN\n! timeout  sim:test did not answer",
     );
     expect(text).not.toContain("< ");
+    const replay = openReplay(text, "t");
+    const replayed = standardStack(replay.connect(), { deadlineMs: 1000 });
+    for (const command of ["0020008106363438323139", "00200081"]) {
+      expect(await errorFrom(() => replayed.transceive(fromHex(command)))).toMatchObject({ code: "TIMEOUT" });
+    }
+    await replayed.close();
+    replay.finish();
   });
 
   test("finish writes down what is still under way", async () => {
