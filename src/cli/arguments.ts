@@ -40,7 +40,8 @@ export class CommandArguments {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-    if (!(value >= min && value <= max)) throw usage("OPTION_VALUE", `--${name} wants a whole number from ${min} to ${max}`);
+    if (!(value >= min && value <= max))
+      throw usage("OPTION_VALUE", `--${name} wants a whole number from ${min} to ${max}`);
     return value;
   }
 
@@ -48,7 +49,8 @@ export class CommandArguments {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
-    if (!(value > 0 && value <= 86_400)) throw usage("OPTION_VALUE", `--${name} wants seconds, more than 0 and at most 86400`);
+    if (!(value > 0 && value <= 86_400))
+      throw usage("OPTION_VALUE", `--${name} wants seconds, more than 0 and at most 86400`);
     return value;
   }
 }

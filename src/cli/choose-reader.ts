@@ -73,7 +73,9 @@ function nothingThere(readers: readonly ReaderWithState[], name: string | null):
     });
   }
   const where = readers.length === 1 ? `the reader "${readers[0]?.name}"` : `any of the ${readers.length} readers`;
-  return new HsmError("NO_CARD", "device", `no card is in ${where}${wanted}`, { advice: `insert a card\n${tryWithout}` });
+  return new HsmError("NO_CARD", "device", `no card is in ${where}${wanted}`, {
+    advice: `insert a card\n${tryWithout}`,
+  });
 }
 
 function noMatch(
@@ -96,9 +98,10 @@ function noMatch(
 function ambiguous(name: string | null, found: readonly { reader: string; token: SeenToken }[]): HsmError {
   const message = name === null ? `${found.length} tokens are there` : `${found.length} tokens are "${name}"`;
   return new HsmError("DEVICE_AMBIGUOUS", "device", `${message}, say which`, {
-    advice: ["give one with --device SERIAL or --device \"READER NAME\":", ...found.map(({ reader, token }) => `  ${describeToken(token, reader)}`)].join(
-      "\n",
-    ),
+    advice: [
+      'give one with --device SERIAL or --device "READER NAME":',
+      ...found.map(({ reader, token }) => `  ${describeToken(token, reader)}`),
+    ].join("\n"),
     details: { tokens: found.map(({ reader, token }) => ({ reader, ...token })) },
   });
 }

@@ -8,7 +8,12 @@ import { type OptionSpec, secretOptions } from "./options.ts";
 export interface CommandSpec {
   readonly words: readonly [noun: string] | readonly [noun: string, verb: string];
   readonly summary: string;
-  readonly positional?: { readonly name: string; readonly describe: string; readonly required: boolean; readonly many?: boolean };
+  readonly positional?: {
+    readonly name: string;
+    readonly describe: string;
+    readonly required: boolean;
+    readonly many?: boolean;
+  };
   readonly options?: readonly OptionSpec[];
   /** Takes another command after `--`. */
   readonly takesCommand?: boolean;
@@ -53,7 +58,11 @@ export const commands: readonly CommandSpec[] = [
       soPin,
       pin,
       { name: "retries", value: "N", describe: "tries of the user PIN, 1-10 (3)" },
-      { name: "dkek-shares", value: "N|random|none", describe: "how keys may leave: N shares, a key made inside, or never" },
+      {
+        name: "dkek-shares",
+        value: "N|random|none",
+        describe: "how keys may leave: N shares, a key made inside, or never",
+      },
       { name: "key-domains", value: "N", describe: "N key domains in place of one DKEK" },
       { name: "transport-pin", describe: "the user PIN must be changed before first use" },
       { name: "no-pin-reset", describe: "the SO-PIN cannot unblock the user PIN" },

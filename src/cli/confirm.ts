@@ -28,7 +28,9 @@ export async function confirmDestruction(context: CommandContext, destruction: D
   if (terminal === null) {
     throw usage(
       "CONFIRMATION_MISSING",
-      globals.yes ? "--yes is not enough: --device does not name this very token" : "nobody can be asked whether that is meant",
+      globals.yes
+        ? "--yes is not enough: --device does not name this very token"
+        : "nobody can be asked whether that is meant",
       `give --yes together with --device ${destruction.device ?? serial}`,
     );
   }

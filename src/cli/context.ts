@@ -1,5 +1,5 @@
-import { usage } from "./failure.ts";
 import type { CommandArguments } from "./arguments.ts";
+import { usage } from "./failure.ts";
 import type { CliIo } from "./io.ts";
 import type { Output } from "./output.ts";
 import type { Paths } from "./paths.ts";

@@ -74,15 +74,24 @@ async function refuseExchanged(card: SmartCardHsm, raw: RawDevice): Promise<void
   const { name, label } = raw.expected;
   const { serial, chr } = await card.identity();
   if (serial === name || chr === name || (label && (await card.label()) === name)) return;
-  throw new HsmError("DEVICE_EXCHANGED", "device", `the token in ${raw.channel.where} is not "${name}" any more, it is ${serial}`, {
-    advice: "somebody changed the card; look with `hsmadm device list`",
-  });
+  throw new HsmError(
+    "DEVICE_EXCHANGED",
+    "device",
+    `the token in ${raw.channel.where} is not "${name}" any more, it is ${serial}`,
+    {
+      advice: "somebody changed the card; look with `hsmadm device list`",
+    },
+  );
 }
 
 async function startRecorder({ globals, io }: CommandContext): Promise<TraceRecorder | undefined> {
   if (globals.trace === undefined) return undefined;
   const { TraceRecorder } = await import("../transport/trace/recorder.ts");
-  return TraceRecorder.create(globals.trace, { overwrite: globals.yes, header: { tool: `hsmadm ${io.version()}` }, now: io.now });
+  return TraceRecorder.create(globals.trace, {
+    overwrite: globals.yes,
+    header: { tool: `hsmadm ${io.version()}` },
+    now: io.now,
+  });
 }
 
 async function reach(

@@ -18,7 +18,11 @@ const prefixes = ["pcsc:", "sim:", "sim-fido:", "fido:", "trace:"];
 /** @throws HsmError `DEVICE_SPEC_INVALID`, `DEVICE_NOT_SUPPORTED` */
 export function parseDeviceSpec(text: string): DeviceSpec {
   if (namesSeveral(text)) {
-    throw usage("DEVICE_SPEC_INVALID", "several devices at once are not possible with this command", "give one --device");
+    throw usage(
+      "DEVICE_SPEC_INVALID",
+      "several devices at once are not possible with this command",
+      "give one --device",
+    );
   }
   if (text === "auto") return { kind: "auto" };
   if (text === "none") return { kind: "none" };
@@ -46,5 +50,8 @@ function namesSeveral(text: string): boolean {
 /** @throws HsmError `DEVICE_SPEC_INVALID`: the name becomes a file name */
 export function simulatedName(name: string): string {
   if (/^[A-Za-z0-9._-]{1,64}$/.test(name) && !name.startsWith(".")) return name;
-  throw usage("DEVICE_SPEC_INVALID", "the name of a simulated token has letters, digits, . _ and -, at most 64, and does not begin with a dot");
+  throw usage(
+    "DEVICE_SPEC_INVALID",
+    "the name of a simulated token has letters, digits, . _ and -, at most 64, and does not begin with a dot",
+  );
 }

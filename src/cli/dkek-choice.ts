@@ -32,8 +32,12 @@ async function ask(context: CommandContext): Promise<DkekChoice | undefined> {
   const terminal = terminalOf(context);
   if (terminal === null) return undefined;
   const { output } = context;
-  output.say("May keys ever leave this token, as encrypted backups or to a second token? This cannot be changed later.");
-  output.say("  a number   that many DKEK shares are imported afterwards; with the same shares on a second token keys can move");
+  output.say(
+    "May keys ever leave this token, as encrypted backups or to a second token? This cannot be changed later.",
+  );
+  output.say(
+    "  a number   that many DKEK shares are imported afterwards; with the same shares on a second token keys can move",
+  );
   output.say("  random     a key made inside: backups can be restored on this very token only");
   output.say("  none       keys can never leave");
   for (let attempt = 0; attempt < 3; attempt++) {

@@ -1,7 +1,7 @@
 import { type ErrorKind, exitCodes, HsmError, messageOf } from "../errors.ts";
 import type { CliIo } from "./io.ts";
-import { printable } from "./printable.ts";
 import { type Document, schemaVersion } from "./output.ts";
+import { printable } from "./printable.ts";
 
 /** The one place that turns anything thrown into an {@link HsmError}. */
 export function asHsmError(error: unknown): HsmError {
@@ -49,7 +49,8 @@ export function reportFailure(io: CliIo, failure: Failure, json: boolean): void 
   }
   if (error.kind !== "interrupted") {
     io.stderr.write(`hsmadm: error: ${printable(error.message)}\n`);
-    if (error.advice !== undefined) for (const hint of error.advice.split("\n")) io.stderr.write(`hsmadm: hint: ${printable(hint)}\n`);
+    if (error.advice !== undefined)
+      for (const hint of error.advice.split("\n")) io.stderr.write(`hsmadm: hint: ${printable(hint)}\n`);
   } else {
     io.stderr.write("hsmadm: interrupted\n");
   }
@@ -59,7 +60,8 @@ export function reportFailure(io: CliIo, failure: Failure, json: boolean): void 
 /** The chain of causes with their stacks. Messages carry no secrets, so neither does this. */
 function causes(error: unknown): string {
   const parts: string[] = [];
-  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) parts.push(at.stack ?? at.message);
+  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++)
+    parts.push(at.stack ?? at.message);
   return parts.join("\ncaused by ");
 }
 

@@ -1,7 +1,7 @@
 import type { InitializeSettings } from "../cards/smartcard-hsm/initialize.ts";
 import { encodeTokenInfo } from "../cards/smartcard-hsm/pkcs15-token-info.ts";
-import { type DkekChoice, dkekWords } from "./dkek-choice.ts";
 import type { CommandArguments } from "./arguments.ts";
+import { type DkekChoice, dkekWords } from "./dkek-choice.ts";
 import { usage } from "./failure.ts";
 
 /** What `device init` was told on the command line; the PINs come later. */
@@ -24,7 +24,11 @@ export function readInitOptions(args: CommandArguments): InitOptions {
     label,
     retries: args.integer("retries", 1, 10) ?? 3,
     transportPin: args.flag("transport-pin"),
-    pinReset: args.flag("no-pin-reset") ? "never" : args.flag("pin-reset-only-counter") ? "counter-only" : "with-new-pin",
+    pinReset: args.flag("no-pin-reset")
+      ? "never"
+      : args.flag("pin-reset-only-counter")
+        ? "counter-only"
+        : "with-new-pin",
     publicKeyAuthentication: readPka(args.text("pka")),
   };
 }

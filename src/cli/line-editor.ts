@@ -7,7 +7,7 @@ const ctrlC = 0x03;
 const ctrlD = 0x04;
 const backspace = 0x08;
 const ctrlU = 0x15;
-const escape = 0x1b;
+const escapeKey = 0x1b;
 const del = 0x7f;
 
 /** One line typed on a terminal in raw mode, byte by byte. */
@@ -31,7 +31,7 @@ export class LineEditor {
           return { kind: "interrupted" };
         case ctrlD:
           return { kind: "cancelled" };
-        case escape:
+        case escapeKey:
           // A lone Escape cancels; an arrow or function key comes as Escape and more, and means nothing here.
           if (chunk.length === at + 1) return { kind: "cancelled" };
           return undefined;

@@ -1,7 +1,7 @@
 import { readGlobals } from "./context.ts";
 import { asHsmError, type Failure, reportFailure } from "./failure.ts";
-import type { CliIo } from "./io.ts";
 import { interrupted } from "./interruption.ts";
+import type { CliIo } from "./io.ts";
 import { Output } from "./output.ts";
 import { pathsFor } from "./paths.ts";
 
@@ -33,7 +33,15 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
     const output = new Output(io, globals);
     const module = await spec.load();
     try {
-      const context = { io, output, globals, args, paths: pathsFor(io), signal: stop.signal, handOverSignals: signals.off };
+      const context = {
+        io,
+        output,
+        globals,
+        args,
+        paths: pathsFor(io),
+        signal: stop.signal,
+        handOverSignals: signals.off,
+      };
       const exitCode = (await module.run(context)) ?? 0;
       output.flush(command, exitCode);
       return exitCode;

@@ -13,7 +13,8 @@ export const globalOptions: readonly OptionSpec[] = [
   {
     name: "device",
     value: "DEVICE",
-    describe: "SERIAL, LABEL, reader name, pcsc:…, sim:NAME, trace:FILE, auto or none; else $HSMADM_DEVICE, else the one token in a reader",
+    describe:
+      "SERIAL, LABEL, reader name, pcsc:…, sim:NAME, trace:FILE, auto or none; else $HSMADM_DEVICE, else the one token in a reader",
     many: true,
   },
   { name: "json", describe: "one JSON document on standard output" },
@@ -29,7 +30,11 @@ export const globalOptions: readonly OptionSpec[] = [
   { name: "no-ledger", describe: "do not ask or keep the memory of refused PINs" },
 ];
 
-const source = (name: string, what: string): OptionSpec => ({ name, value: "SOURCE", describe: `where ${what} comes from` });
+const source = (name: string, what: string): OptionSpec => ({
+  name,
+  value: "SOURCE",
+  describe: `where ${what} comes from`,
+});
 
 export const secretOptions = {
   pin: source("pin", "the user PIN"),

@@ -58,7 +58,9 @@ async function buildParser(chosen: (spec: CommandSpec, values: Record<string, un
   const { default: yargs } = await import("yargs");
   const parser = yargs([])
     .scriptName("hsmadm")
-    .usage("hsmadm administers smart-card HSMs: SmartCard-HSM, Nitrokey HSM 2, Pico HSM.\n\nUsage: hsmadm [options] NOUN VERB")
+    .usage(
+      "hsmadm administers smart-card HSMs: SmartCard-HSM, Nitrokey HSM 2, Pico HSM.\n\nUsage: hsmadm [options] NOUN VERB",
+    )
     .detectLocale(false)
     .locale("en")
     .exitProcess(false)
@@ -93,7 +95,12 @@ async function buildParser(chosen: (spec: CommandSpec, values: Record<string, un
     const own = commands.filter((spec) => spec.words[0] === noun);
     const single = own.find((spec) => spec.words.length === 1);
     if (single) {
-      parser.command(noun, summary, (inner) => describeCommand(inner, single), (values) => chosen(single, values));
+      parser.command(
+        noun,
+        summary,
+        (inner) => describeCommand(inner, single),
+        (values) => chosen(single, values),
+      );
       continue;
     }
     parser.command(noun, summary, (inner) => {
@@ -115,7 +122,9 @@ async function buildParser(chosen: (spec: CommandSpec, values: Record<string, un
 
 /** `[string]` beside every option says nothing that the name of its value does not. Not in the type package yet. */
 function hideTypes(parser: Argv): void {
-  (parser as Argv & { usageConfiguration(settings: Record<string, boolean>): Argv }).usageConfiguration({ "hide-types": true });
+  (parser as Argv & { usageConfiguration(settings: Record<string, boolean>): Argv }).usageConfiguration({
+    "hide-types": true,
+  });
 }
 
 function positionalWord(spec: CommandSpec): string {
@@ -127,7 +136,9 @@ function positionalWord(spec: CommandSpec): string {
 
 function describeCommand(parser: Argv, spec: CommandSpec): Argv {
   const tail = spec.takesCommand ? " [-- COMMAND…]" : "";
-  parser.usage(`Usage: hsmadm ${spec.words.join(" ")}${positionalWord(spec)} [options]${tail}\n\n${spec.summary}`).epilogue("");
+  parser
+    .usage(`Usage: hsmadm ${spec.words.join(" ")}${positionalWord(spec)} [options]${tail}\n\n${spec.summary}`)
+    .epilogue("");
   if (spec.positional) parser.positional(spec.positional.name, { describe: spec.positional.describe, type: "string" });
   addOptions(parser, spec.options ?? [], false);
   return parser;

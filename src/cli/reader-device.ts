@@ -57,7 +57,10 @@ export async function lookInto(context: CommandContext, pcsc: Pcsc, reader: stri
   throwIfInterrupted(context.signal);
   try {
     const raw = await pcsc.connect(reader, { share: "shared" });
-    const channel = interruptible(standardStack(raw, { deadlineMs: context.globals.timeoutMs + graceMs }), context.signal);
+    const channel = interruptible(
+      standardStack(raw, { deadlineMs: context.globals.timeoutMs + graceMs }),
+      context.signal,
+    );
     try {
       const card = await SmartCardHsm.open(channel);
       const { serial, chr } = await card.identity();

@@ -9,7 +9,10 @@ type Rows = [name: string, value: string][];
 export function statusRows(report: DeviceReport): Rows {
   const { serial, label, where, simulated, state, userPin, soPin, version } = report;
   return [
-    ["Token", `${serial ?? "no serial yet"}${label === null ? "" : `  "${label}"`}${simulated ? `  ${simulatedMark}` : ""}`],
+    [
+      "Token",
+      `${serial ?? "no serial yet"}${label === null ? "" : `  "${label}"`}${simulated ? `  ${simulatedMark}` : ""}`,
+    ],
     ["Where", where],
     ["State", stateWords[state]],
     ["User PIN", reportedPinWords(userPin)],
@@ -56,7 +59,8 @@ function domainRows({ dkek, keyDomains, state }: DeviceReport): Rows {
 }
 
 function dkekStateWords({ state, shares, outstanding, kcv, kcvNote }: DkekState): string {
-  const check = kcv !== null ? `, check value ${kcv}` : kcvNote === "before-login" ? ", check value not readable before login" : "";
+  const check =
+    kcv !== null ? `, check value ${kcv}` : kcvNote === "before-login" ? ", check value not readable before login" : "";
   const count = shares === null ? "" : ` from ${shares} ${shares === 1 ? "share" : "shares"}`;
   switch (state) {
     case "none":

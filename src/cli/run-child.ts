@@ -26,7 +26,9 @@ export function runChild(io: CliIo, command: string, words: readonly string[]): 
     };
     child.once("error", (error: NodeJS.ErrnoException) => {
       if (child.pid !== undefined) return;
-      io.stderr.write(`hsmadm: error: \`${command}\` cannot be run: ${error.code === "ENOENT" ? "not found" : error.message}\n`);
+      io.stderr.write(
+        `hsmadm: error: \`${command}\` cannot be run: ${error.code === "ENOENT" ? "not found" : error.message}\n`,
+      );
       end(error.code === "ENOENT" ? notFound : notExecutable);
     });
     child.once("exit", (code, signal) => end(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));

@@ -37,11 +37,19 @@ export async function readSecretFile(option: string, path: string, userId: numbe
     // Asked of the open file, not of the path: nobody can exchange the file in between.
     const { uid, mode, size } = await file.stat();
     if (userId !== null && uid !== userId) {
-      throw usage("SECRET_FILE_OPEN_TO_OTHERS", `${option}: the file ${path} belongs to another user`, "use a file of your own");
+      throw usage(
+        "SECRET_FILE_OPEN_TO_OTHERS",
+        `${option}: the file ${path} belongs to another user`,
+        "use a file of your own",
+      );
     }
     if (userId !== null && (mode & 0o077) !== 0) {
       const octal = (mode & 0o777).toString(8).padStart(4, "0");
-      throw usage("SECRET_FILE_OPEN_TO_OTHERS", `${option}: the file ${path} has mode ${octal}, others can read or change it`, `chmod 600 ${path}`);
+      throw usage(
+        "SECRET_FILE_OPEN_TO_OTHERS",
+        `${option}: the file ${path} has mode ${octal}, others can read or change it`,
+        `chmod 600 ${path}`,
+      );
     }
     if (size > longestSecret) throw unreadable(`${option}: the file ${path} is too long for a secret`);
     return withoutLineEnd(new Uint8Array(await file.readFile()));
@@ -108,7 +116,10 @@ export async function askHelper(
 ): Promise<Uint8Array | null> {
   throwIfInterrupted(signal);
   const words = [question.message, question.whom, question.isNew ? "new" : "", question.again ? "again" : ""];
-  const child = spawn("/bin/sh", ["-c", helper, helper, ...words], { stdio: ["inherit", "pipe", "inherit"], env: { ...env } });
+  const child = spawn("/bin/sh", ["-c", helper, helper, ...words], {
+    stdio: ["inherit", "pipe", "inherit"],
+    env: { ...env },
+  });
   const ended = new Promise<{ code: number | null; name: string | null }>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code, name) => resolve({ code, name }));

@@ -23,7 +23,8 @@ export function parseSecretSource(option: string, text: string): SecretSource {
   switch (colon < 0 ? "" : text.slice(0, colon)) {
     case "fd":
       if (!/^\d{1,6}$/.test(value)) throw invalid(`${option} fd: wants a number`);
-      if (value === "1" || value === "2") throw invalid(`${option} cannot be read from standard output or standard error`);
+      if (value === "1" || value === "2")
+        throw invalid(`${option} cannot be read from standard output or standard error`);
       return { kind: "fd", fd: Number(value) };
     case "file":
       if (value === "") throw invalid(`${option} file: wants a path`);

@@ -60,7 +60,9 @@ export class SecretReader {
     }
     if (source.kind === "cmd") return { value: (subject) => this.#askHelperOf(wish, source.helper, subject) };
     if (source.kind === "literal") {
-      output.warn(`${option} literal: everybody on this machine can see it in the list of processes; for throw-away tokens only`);
+      output.warn(
+        `${option} literal: everybody on this machine can see it in the list of processes; for throw-away tokens only`,
+      );
     }
     const value = wish.check(await this.#read(option, source));
     return { value: async () => value };
@@ -76,7 +78,10 @@ export class SecretReader {
     switch (source.kind) {
       case "fd":
         if (this.#fds.has(source.fd)) {
-          throw usage("SECRET_SOURCE_REUSED", `${option}: file descriptor ${source.fd} was read already, for another option`);
+          throw usage(
+            "SECRET_SOURCE_REUSED",
+            `${option}: file descriptor ${source.fd} was read already, for another option`,
+          );
         }
         this.#fds.add(source.fd);
         return readSecretFd(option, source.fd, signal);
@@ -99,7 +104,8 @@ export class SecretReader {
     const terminal = this.#terminal();
     if (terminal === null) throw nobodyToAsk(wish);
     const first = wish.check(await terminal.readSecret(`${subject.token}: ${wish.name} (${subject.stake}): `));
-    if ((subject.isNew ?? wish.isNew) && !equal(first, wish.check(await terminal.readSecret(`${wish.name}, again: `)))) throw different(wish);
+    if ((subject.isNew ?? wish.isNew) && !equal(first, wish.check(await terminal.readSecret(`${wish.name}, again: `))))
+      throw different(wish);
     return first;
   }
 
@@ -151,7 +157,11 @@ export function terminalOf(context: Pick<CommandContext, "io" | "globals">): Ter
 }
 
 function nobodyToAsk(wish: SecretWish): HsmError {
-  return usage("SECRET_MISSING", `no ${wish.name} was given and nobody can be asked`, `give --${wish.option} SOURCE: ${sourceGrammar}`);
+  return usage(
+    "SECRET_MISSING",
+    `no ${wish.name} was given and nobody can be asked`,
+    `give --${wish.option} SOURCE: ${sourceGrammar}`,
+  );
 }
 
 function different(wish: SecretWish): HsmError {

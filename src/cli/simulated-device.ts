@@ -32,7 +32,10 @@ export function readProfile(text: string | undefined): SimulatorProfile | undefi
 export async function openSimulated(context: CommandContext, name: string): Promise<RawDevice> {
   const { openTokenFile } = await import("../simulator/token-store.ts");
   await ensurePrivateFolder(context.paths.simulator);
-  const channel = await openTokenFile(simulatedFile(context, name), { world: await simulatorWorld(context.io), create: true });
+  const channel = await openTokenFile(simulatedFile(context, name), {
+    world: await simulatorWorld(context.io),
+    create: true,
+  });
   return {
     channel,
     simulated: true,

@@ -34,7 +34,8 @@ export async function listSimulated(context: CommandContext): Promise<SimulatedE
 export function namedSimulated(context: CommandContext): string {
   const word = context.args.text("NAME") ?? context.globals.device;
   if (word === undefined) throw usage("ARGUMENT_MISSING", "no simulated token is named", "give --device sim:NAME");
-  if (word.includes(":") && !word.startsWith("sim:")) throw usage("DEVICE_SPEC_INVALID", "this verb is for simulated tokens only, sim:NAME");
+  if (word.includes(":") && !word.startsWith("sim:"))
+    throw usage("DEVICE_SPEC_INVALID", "this verb is for simulated tokens only, sim:NAME");
   return simulatedName(word.startsWith("sim:") ? word.slice(4) : word);
 }
 

@@ -1,5 +1,5 @@
-import type { OpenDevice } from "./device-session.ts";
 import type { PinState, TokenState } from "../cards/smartcard-hsm/token-status.ts";
+import type { OpenDevice } from "./device-session.ts";
 
 /** What every person must see on a token that is none. */
 export const simulatedMark = "SIMULATED";
@@ -46,7 +46,9 @@ export function pinWords(pin: PinState): string {
 export function stakeWords(which: "user-pin" | "so-pin", pin: PinState): string {
   const left = pinWords(pin);
   if (pin.state !== "ready") return left;
-  return which === "user-pin" ? `${left}, a wrong one costs one` : `${left}, a wrong one costs one, and it can never be unblocked`;
+  return which === "user-pin"
+    ? `${left}, a wrong one costs one`
+    : `${left}, a wrong one costs one, and it can never be unblocked`;
 }
 
 export const stateWords: Readonly<Record<TokenState, string>> = {

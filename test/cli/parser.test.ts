@@ -99,7 +99,10 @@ describe("command line", () => {
   });
 
   test("any words end as a command, a help text or a usage error", async () => {
-    const word = fc.oneof(fc.constantFrom("device", "status", "pin", "--json", "--", "-h", "--pin", "--device=", "-"), fc.string());
+    const word = fc.oneof(
+      fc.constantFrom("device", "status", "pin", "--json", "--", "-h", "--pin", "--device=", "-"),
+      fc.string(),
+    );
     await fc.assert(
       fc.asyncProperty(fc.array(word, { maxLength: 6 }), async (argv) => {
         try {

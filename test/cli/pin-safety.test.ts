@@ -30,7 +30,11 @@ describe("no try is ever burnt by us", () => {
     await officer.initialised("so");
     for (let left = 15; left > 3; left--) {
       const wrong = { env: { WRONGSO: `00000000000000${left.toString(16).padStart(2, "0")}` } };
-      await officer.gets(left > 3 ? 4 : 5, "so-pin change --device sim:so --so-pin env:WRONGSO --new-so-pin env:NEWSO", wrong);
+      await officer.gets(
+        left > 3 ? 4 : 5,
+        "so-pin change --device sim:so --so-pin env:WRONGSO --new-so-pin env:NEWSO",
+        wrong,
+      );
     }
     expect(await officer.tries("so")).toEqual({ user: 3, so: 3 });
     for (const argv of [
@@ -136,7 +140,10 @@ describe("what an officer does with PINs", () => {
   });
 
   test("a transport PIN ends with the first change", async () => {
-    await officer.gets(0, "device init --device sim:post --so-pin env:SO --pin env:PIN --transport-pin --dkek-shares none");
+    await officer.gets(
+      0,
+      "device init --device sim:post --so-pin env:SO --pin env:PIN --transport-pin --dkek-shares none",
+    );
     expect((await officer.gets(0, "device status --device sim:post")).stdout).toContain("transport PIN");
     expect((await officer.does("pin verify --device sim:post --pin env:PIN")).code).not.toBe(0);
     const changed = await officer.document(0, "pin change --device sim:post --pin env:PIN --new-pin env:NEW");
@@ -148,7 +155,9 @@ describe("what an officer does with PINs", () => {
     await officer.initialised("asked");
     const person = new TypingPerson(secrets.pin, secrets.newPin, secrets.newPin);
     await officer.gets(0, "pin change --device sim:asked", { person });
-    expect(person.prompts[0]).toMatch(/^asked, UTSIM\w{6}00000, SIMULATED: user PIN \(3 tries left, a wrong one costs one\): $/);
+    expect(person.prompts[0]).toMatch(
+      /^asked, UTSIM\w{6}00000, SIMULATED: user PIN \(3 tries left, a wrong one costs one\): $/,
+    );
     expect(person.prompts).toHaveLength(3);
     expect(person.prompts[1]).toContain("new user PIN");
   });

@@ -93,7 +93,8 @@ describe("source grammar", () => {
           expect.unreachable();
         } catch (error) {
           expect(error).toMatchObject({ code: "SECRET_SOURCE_INVALID", kind: "usage" });
-          const said = "--pin names a source, it does not take the secret itself; give prompt, fd:N, file:PATH, env:NAME or cmd:HELPER";
+          const said =
+            "--pin names a source, it does not take the secret itself; give prompt, fd:N, file:PATH, env:NAME or cmd:HELPER";
           expect(`${(error as HsmError).message}; ${(error as HsmError).advice}`).toBe(said);
         }
       }),
@@ -101,7 +102,20 @@ describe("source grammar", () => {
   });
 
   test("malformed sources are refused without what follows the colon", () => {
-    for (const text of ["fd:", "fd:x", "fd:1", "fd:2", "fd:-3", "file:", "env:", `env:${planted}`, `env:A B`, "cmd:", `pin:${planted}`, `FD:${planted}`]) {
+    for (const text of [
+      "fd:",
+      "fd:x",
+      "fd:1",
+      "fd:2",
+      "fd:-3",
+      "file:",
+      "env:",
+      `env:${planted}`,
+      `env:A B`,
+      "cmd:",
+      `pin:${planted}`,
+      `FD:${planted}`,
+    ]) {
       expect(() => parseSecretSource("--pin", text), text).toThrow(HsmError);
       expect(() => parseSecretSource("--pin", text), text).not.toThrow(planted);
     }
@@ -109,7 +123,15 @@ describe("source grammar", () => {
 
   test("one trailing LF or CRLF goes, nothing else", () => {
     const text = (value: string) => utf8Text(withoutLineEnd(utf8Bytes(value)));
-    expect(["a\n", "a\r\n", "a\n\n", "a\r", " a ", "", "\n"].map(text)).toEqual(["a", "a", "a\n", "a\r", " a ", "", ""]);
+    expect(["a\n", "a\r\n", "a\n\n", "a\r", " a ", "", "\n"].map(text)).toEqual([
+      "a",
+      "a",
+      "a\n",
+      "a\r",
+      " a ",
+      "",
+      "",
+    ]);
   });
 });
 
@@ -130,7 +152,9 @@ describe("file:", () => {
   test("a file of another user, none, a folder, one too long", async () => {
     const { context } = situation({ values: { pin: `file:${secretFile("own", planted)}` } });
     const stranger = { ...context, io: { ...context.io, userId: (context.io.userId ?? 0) + 1 } };
-    expect(await refused(new SecretReader(stranger).open(wish()))).toMatchObject({ code: "SECRET_FILE_OPEN_TO_OTHERS" });
+    expect(await refused(new SecretReader(stranger).open(wish()))).toMatchObject({
+      code: "SECRET_FILE_OPEN_TO_OTHERS",
+    });
     expect((await refused(read({ values: { pin: `file:${world.path("none")}` } }))).code).toBe("SECRET_UNREADABLE");
     chmodSync(world.home, 0o700);
     expect((await refused(read({ values: { pin: `file:${world.home}` } }))).code).toBe("SECRET_UNREADABLE");
@@ -174,12 +198,20 @@ describe("cmd:", () => {
   test("the helper gets what TZPFMS_PASSPHRASE_HELPER gets", async () => {
     const seen = await askHelper("--pin", `printf '%s|' "$0" "$@"`, question, env, calm);
     expect(utf8Text(seen ?? new Uint8Array())).toBe(`printf '%s|' "$0" "$@"|User PIN for demo|demo|new|again|`);
-    const plain = await askHelper("--pin", `printf '%s|' "$3" "$4"`, { ...question, isNew: false, again: false }, env, calm);
+    const plain = await askHelper(
+      "--pin",
+      `printf '%s|' "$3" "$4"`,
+      { ...question, isNew: false, again: false },
+      env,
+      calm,
+    );
     expect(utf8Text(plain ?? new Uint8Array())).toBe("||");
   });
 
   test("one line end goes; 127 means ask elsewhere; any other end is an error without the helper's text", async () => {
-    expect(utf8Text((await askHelper("--pin", `echo ${planted}`, question, env, calm)) ?? new Uint8Array())).toBe(planted);
+    expect(utf8Text((await askHelper("--pin", `echo ${planted}`, question, env, calm)) ?? new Uint8Array())).toBe(
+      planted,
+    );
     expect(await askHelper("--pin", "exit 127", question, env, calm)).toBeNull();
     for (const helper of [`: ${planted}; exit 3`, `: ${planted}; kill -9 $$`, `: ${planted}`]) {
       const error = await refused(askHelper("--pin", helper, question, env, calm));
@@ -190,7 +222,10 @@ describe("cmd:", () => {
   test("after 127 the terminal is asked, and the helper not again", async () => {
     const count = world.path("asked");
     const person = new TypingPerson("first", "second", "second");
-    const { context } = situation({ values: { pin: `cmd:echo x >> ${count}; exit 127`, "new-pin": `cmd:echo x >> ${count}; exit 127` }, person });
+    const { context } = situation({
+      values: { pin: `cmd:echo x >> ${count}; exit 127`, "new-pin": `cmd:echo x >> ${count}; exit 127` },
+      person,
+    });
     const secrets = new SecretReader(context);
     const one = await secrets.open(wish());
     const two = await secrets.open(wish({ option: "new-pin", name: "new user PIN", isNew: true }));
@@ -209,7 +244,9 @@ describe("cmd:", () => {
   test("the environment's helper stands in for a prompt, not under --no-input", async () => {
     const env = { TZPFMS_PASSPHRASE_HELPER: "echo theirs", HSMADM_PASSPHRASE_HELPER: "echo ours" };
     expect(await read({ env })).toBe("ours");
-    expect(await read({ env: { TZPFMS_PASSPHRASE_HELPER: "echo theirs", HSMADM_PASSPHRASE_HELPER: "" } })).toBe("theirs");
+    expect(await read({ env: { TZPFMS_PASSPHRASE_HELPER: "echo theirs", HSMADM_PASSPHRASE_HELPER: "" } })).toBe(
+      "theirs",
+    );
     expect((await refused(read({ env, values: { "no-input": true } }))).code).toBe("SECRET_MISSING");
   });
 
@@ -229,7 +266,9 @@ describe("prompt", () => {
     const twice = new TypingPerson("abcdef", "abcdef");
     expect(await read({ person: twice, values: { pin: "prompt" } }, { isNew: true })).toBe("abcdef");
     expect(twice.prompts).toHaveLength(2);
-    expect((await refused(read({ person: new TypingPerson("abcdef", "abcdeg") }, { isNew: true }))).code).toBe("SECRETS_DIFFER");
+    expect((await refused(read({ person: new TypingPerson("abcdef", "abcdeg") }, { isNew: true }))).code).toBe(
+      "SECRETS_DIFFER",
+    );
   });
 
   test("never without a terminal, never under --no-input: usage error naming the option", async () => {
@@ -250,4 +289,3 @@ describe("prompt", () => {
     expect((await refused(read({ person: new TypingPerson(planted) }, { check }))).code).toBe("PIN_MALFORMED");
   });
 });
-

@@ -13,7 +13,11 @@ export async function run(context: CommandContext): Promise<undefined> {
     const atr = toHex(card.channel.atr, " ");
     const known = recogniseAtr(card.channel.atr)?.name ?? null;
     const notes = sentences(report);
-    const rows: [string, string][] = [...statusRows(report), ...infoRows(report), ["ATR", `${atr}${known === null ? "" : ` (${known})`}`]];
+    const rows: [string, string][] = [
+      ...statusRows(report),
+      ...infoRows(report),
+      ["ATR", `${atr}${known === null ? "" : ` (${known})`}`],
+    ];
     context.output.result({ device: report, atr: { hex: toHex(card.channel.atr), name: known }, notes }, [
       ...aligned(rows),
       ...(notes.length === 0 ? [] : ["", ...notes.map((note) => `- ${note}`)]),

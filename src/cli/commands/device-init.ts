@@ -23,18 +23,31 @@ export async function run(context: CommandContext): Promise<number | undefined> 
   const chosen = await chooseDkek(context);
   const dkek = chosen ?? ({ kind: "none" } as const);
   if (chosen === undefined) {
-    output.warn("without --dkek-shares keys can never leave this token, not even as a backup; that cannot be changed later");
+    output.warn(
+      "without --dkek-shares keys can never leave this token, not even as a backup; that cannot be changed later",
+    );
   }
   return withDevice(context, "exclusive", async (device) => {
     const soState = await device.card.pinState("so-pin");
     const isNew = soState.state === "uninitialised";
     if (globals.dryRun) {
-      const plan = { ...options, label: options.label ?? null, publicKeyAuthentication: options.publicKeyAuthentication ?? null, dkek };
+      const plan = {
+        ...options,
+        label: options.label ?? null,
+        publicKeyAuthentication: options.publicKeyAuthentication ?? null,
+        dkek,
+      };
       const verb = isNew ? "initialise" : "ERASE and initialise again";
-      output.result({ dryRun: true, token: await tokenFacts(device), erases: !isNew, plan, exportable: dkek.kind === "shares" || dkek.kind === "key-domains" }, [
-        `would ${verb} ${await tokenName(device)}; nothing was sent`,
-        ...aligned(planRows(options, dkek)),
-      ]);
+      output.result(
+        {
+          dryRun: true,
+          token: await tokenFacts(device),
+          erases: !isNew,
+          plan,
+          exportable: dkek.kind === "shares" || dkek.kind === "key-domains",
+        },
+        [`would ${verb} ${await tokenName(device)}; nothing was sent`, ...aligned(planRows(options, dkek))],
+      );
       return undefined;
     }
     if (!isNew) await confirmLoss(context, device);

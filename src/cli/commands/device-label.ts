@@ -1,7 +1,7 @@
+import { encodeTokenInfo } from "../../cards/smartcard-hsm/pkcs15-token-info.ts";
 import type { CommandContext } from "../context.ts";
 import { withDevice } from "../device-session.ts";
 import { tokenFacts } from "../facts.ts";
-import { encodeTokenInfo } from "../../cards/smartcard-hsm/pkcs15-token-info.ts";
 import { pinWishes } from "../pin-wishes.ts";
 import { SecretReader } from "../secrets.ts";
 import { stakeWords, tokenName, tokenTitle } from "../wording.ts";

@@ -64,7 +64,9 @@ async function rowOf(context: CommandContext, pcsc: Parameters<typeof lookInto>[
   const nothing = { serial: null, chr: null, label: null, problem: null };
   if (state === "empty") return { ...row, ...nothing };
   const seen = await lookInto(context, pcsc, name, true);
-  return "token" in seen ? { ...row, ...seen.token, problem: null } : { ...row, ...nothing, problem: seen.problem.message };
+  return "token" in seen
+    ? { ...row, ...seen.token, problem: null }
+    : { ...row, ...nothing, problem: seen.problem.message };
 }
 
 function readerLines(rows: readonly Row[] | null): string[] {

@@ -2,8 +2,8 @@ import { HsmError } from "../../errors.ts";
 import { judge } from "../../services/guard.ts";
 import type { CommandContext } from "../context.ts";
 import { withDevice } from "../device-session.ts";
-import { asHsmError } from "../failure.ts";
 import { pinFacts, tokenFacts } from "../facts.ts";
+import { asHsmError } from "../failure.ts";
 import { runChild } from "../run-child.ts";
 import { pinWords, tokenName } from "../wording.ts";
 
@@ -37,7 +37,12 @@ export async function run(context: CommandContext): Promise<number> {
     const known = asHsmError(error);
     // The command line was wrong, or the operator stopped it: nothing was judged.
     if (known.kind === "usage" || known.kind === "interrupted") throw known;
-    throw refuse([known.message], { advice: known.advice, token: known.token, details: { cause: { kind: known.kind, code: known.code } }, cause: known });
+    throw refuse([known.message], {
+      advice: known.advice,
+      token: known.token,
+      details: { cause: { kind: known.kind, code: known.code } },
+      cause: known,
+    });
   });
   if (!judged.allowed) {
     throw refuse(judged.reasons, { advice: "`hsmadm device status` shows the token", token: judged.name });
@@ -46,7 +51,14 @@ export async function run(context: CommandContext): Promise<number> {
   const { token, name, status } = judged;
   if (command === undefined || globals.dryRun) {
     output.result(
-      { token, allowed: true, floors, userPin: pinFacts(status.userPin), soPin: pinFacts(status.soPin), ...(globals.dryRun ? { dryRun: true } : {}) },
+      {
+        token,
+        allowed: true,
+        floors,
+        userPin: pinFacts(status.userPin),
+        soPin: pinFacts(status.soPin),
+        ...(globals.dryRun ? { dryRun: true } : {}),
+      },
       [`${name}: allowed (user PIN: ${pinWords(status.userPin)}; SO-PIN: ${pinWords(status.soPin)})`],
     );
     return 0;

@@ -15,7 +15,8 @@ export async function run(context: CommandContext): Promise<undefined> {
     const token = await tokenFacts(device);
     const name = await tokenName(device);
     const before = await card.pinState("so-pin");
-    const what = newPin === undefined ? "reset the retry counter of the user PIN" : "unblock the user PIN and set a new one";
+    const what =
+      newPin === undefined ? "reset the retry counter of the user PIN" : "unblock the user PIN and set a new one";
     if (context.globals.dryRun) {
       context.output.result({ dryRun: true, token, soPin: pinFacts(before) }, [
         `would ${what} on ${name} (SO-PIN: ${pinWords(before)}); nothing was sent`,

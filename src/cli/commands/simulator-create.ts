@@ -25,5 +25,7 @@ export async function run(context: CommandContext): Promise<undefined> {
   const channel = await openTokenFile(file, { world: await simulatorWorld(context.io), profile, create: true });
   await channel.close();
   const token = await existingSimulated(context);
-  output.result({ ...token }, [`sim:${name} is there (SIMULATED, ${profile}), serial ${token.serial ?? "none yet"}, uninitialised`]);
+  output.result({ ...token }, [
+    `sim:${name} is there (SIMULATED, ${profile}), serial ${token.serial ?? "none yet"}, uninitialised`,
+  ]);
 }

@@ -1,9 +1,9 @@
+import { serveVpcd, type VpcdEvent, vpcdPort } from "../../simulator/vpcd.ts";
 import type { CommandContext } from "../context.ts";
 import { simulatedName } from "../device-spec.ts";
 import { usage } from "../failure.ts";
 import { ensurePrivateFolder } from "../paths.ts";
 import { readProfile, simulatedFile, simulatorWorld } from "../simulated-device.ts";
-import { serveVpcd, type VpcdEvent, vpcdPort } from "../../simulator/vpcd.ts";
 import { simulatedMark } from "../wording.ts";
 
 /** Puts simulated tokens into the virtual readers of vpcd until Ctrl-C. The first takes the port, each further one the next. */
@@ -14,11 +14,14 @@ export async function run(context: CommandContext): Promise<undefined> {
   const profile = readProfile(args.text("profile"));
   if (context.globals.dryRun) {
     const plan = names.map((name, i) => ({ name, port: first + i }));
-    output.result({ dryRun: true, tokens: plan }, plan.map(({ name, port }) => `would serve sim:${name} on port ${port}`));
+    output.result(
+      { dryRun: true, tokens: plan },
+      plan.map(({ name, port }) => `would serve sim:${name} on port ${port}`),
+    );
     return;
   }
   const { openTokenFile } = await import("../../simulator/token-store.ts");
-    await ensurePrivateFolder(paths.simulator);
+  await ensurePrivateFolder(paths.simulator);
   const opened: { name: string; token: Awaited<ReturnType<typeof openTokenFile>> }[] = [];
   try {
     const world = await simulatorWorld(io);

@@ -20,7 +20,9 @@ async function written(context: CommandContext): Promise<string> {
   const option = context.args.text("so-pin");
   if (word !== undefined && option !== undefined) throw usage("OPTIONS_CONFLICT", "give TEXT or --so-pin, not both");
   if (word !== undefined) {
-    context.output.note("what stands on a command line is in the shell's history: `--so-pin prompt` asks for it instead");
+    context.output.note(
+      "what stands on a command line is in the shell's history: `--so-pin prompt` asks for it instead",
+    );
     return word;
   }
   const wish = { option: "so-pin", name: "SO-PIN", isNew: false, check: (bytes: Uint8Array) => bytes };

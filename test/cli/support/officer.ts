@@ -49,7 +49,10 @@ export class Officer {
   }
 
   async initialised(name: string, extra = ""): Promise<void> {
-    await this.gets(0, `device init --device sim:${name} --label ${name} --so-pin env:SO --pin env:PIN --dkek-shares none ${extra}`);
+    await this.gets(
+      0,
+      `device init --device sim:${name} --label ${name} --so-pin env:SO --pin env:PIN --dkek-shares none ${extra}`,
+    );
   }
 
   async tries(name: string): Promise<{ user: unknown; so: unknown }> {
