@@ -1,0 +1,77 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { fromHex, toHex } from "../../src/bytes/hex.ts";
+import type { SimulatedToken } from "../../src/simulator/simulator.ts";
+import { bothProfiles, loggedIn, selectApplet } from "./support/token.ts";
+
+/** Instructions that present a PIN or set one. */
+const pinInstructions = [0x20, 0x24, 0x2c, 0x50];
+const instructions = [
+  0x20, 0x24, 0x2c, 0x46, 0x50, 0x52, 0x54, 0x58, 0x62, 0x68, 0x84, 0xa4, 0xb0, 0xb1, 0xc0, 0xd7, 0xe4,
+];
+
+const anyBytes = fc.uint8Array({ maxLength: 300 });
+
+/** Looks like a command of the card, with data that mostly are no sense. */
+const likeACommand = fc
+  .record({
+    cla: fc.constantFrom(0x00, 0x80, 0x10, 0x0c),
+    ins: fc.constantFrom(...instructions),
+    p1: fc.oneof(fc.constantFrom(0x00, 0x01, 0x02, 0x04, 0x2f, 0xcc, 0xcf), fc.nat(255)),
+    p2: fc.oneof(fc.constantFrom(0x00, 0x02, 0x20, 0x30, 0x70, 0x81, 0x88), fc.nat(255)),
+    data: fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.constant(fromHex("5402000053021122"))),
+    le: fc.option(fc.nat(255), { nil: undefined }),
+  })
+  .map(({ cla, ins, p1, p2, data, le }) =>
+    Uint8Array.of(
+      cla,
+      ins,
+      p1,
+      p2,
+      ...(data.length === 0 ? [] : [data.length, ...data]),
+      ...(le === undefined ? [] : [le]),
+    ),
+  );
+
+function counters(token: SimulatedToken): unknown {
+  const { userPin, soPin, options, initialised } = token.state;
+  return {
+    user: userPin === null ? null : [userPin.triesLeft, toHex(userPin.value)],
+    so: soPin === null ? null : [soPin.triesLeft, toHex(soPin.value)],
+    options,
+    initialised,
+  };
+}
+
+describe.each(bothProfiles)("whatever bytes come, a %s", (profile) => {
+  test.each([
+    ["any bytes", anyBytes],
+    ["bytes like a command", likeACommand],
+  ] as const)("answers %s with a status word, and never fails inside", async (_, arbitrary) => {
+    const token = await loggedIn(profile);
+    await fc.assert(
+      fc.asyncProperty(arbitrary, async (command) => {
+        const before = counters(token);
+        const answer = await token.transceive(command);
+        expect(answer.length).toBeGreaterThanOrEqual(2);
+        expect(token.lastFault).toBeUndefined();
+        if (!pinInstructions.includes(command[1] ?? 0)) expect(counters(token)).toEqual(before);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("survives a restart after them with the same state", async () => {
+    const token = await loggedIn(profile);
+    await fc.assert(
+      fc.asyncProperty(likeACommand, async (command) => {
+        await token.transceive(command);
+        const state = JSON.parse(JSON.stringify(token.serialize())) as unknown;
+        const { SimulatedToken: Token } = await import("../../src/simulator/simulator.ts");
+        expect(Token.restore(state, token.world).serialize()).toEqual(token.serialize());
+        await token.transceive(fromHex(selectApplet));
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
