@@ -8,8 +8,6 @@ import type {
   TokenStatus,
 } from "../cards/smartcard-hsm/token-status.ts";
 
-export { explain, type Lost } from "./explain.ts";
-
 /** What a report wants of a card: `SmartCardHsm` has it. */
 export interface ReportableCard {
   readonly channel: { readonly where: string };

@@ -1,5 +1,6 @@
-import { type DeviceReport, explain } from "./device-report.ts";
+import type { DeviceReport } from "./device-report.ts";
 import type { DoctorFinding } from "./doctor.ts";
+import { explain } from "./explain.ts";
 
 /** Judgements of what the command found, apart from finding it: the probes of `doctor` are made of these. */
 

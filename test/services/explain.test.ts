@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { PinStateName } from "../../src/cards/smartcard-hsm/token-status.ts";
-import { explain, type Lost } from "../../src/services/device-report.ts";
+import { explain, type Lost } from "../../src/services/explain.ts";
 import { reportOf } from "./reports.ts";
 import { statusOf } from "./statuses.ts";
 

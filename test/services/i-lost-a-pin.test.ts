@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { DkekState } from "../../src/cards/smartcard-hsm/token-status.ts";
-import { type DeviceReport, explain, type Lost } from "../../src/services/device-report.ts";
+import type { DeviceReport } from "../../src/services/device-report.ts";
+import { explain, type Lost } from "../../src/services/explain.ts";
 import { reportOf } from "./reports.ts";
 import { noDkek, statusOf } from "./statuses.ts";
 
