@@ -59,13 +59,17 @@ export function withDeadline(channel: CardChannel, ms: number): CardChannel {
 }
 
 /** What a missed deadline says, whoever watched the clock. */
-export function timeout(where: string, what: string, ms: number, layer = "deadline"): TransportError {
-  return new TransportError("TIMEOUT", `${where} did not answer ${what} within ${seconds(ms)}`, {
-    advice:
-      "the card may or may not have worked on it: take it out, insert it again and look with `hsmadm device status`; `--timeout` waits longer",
-    layer,
-  });
+export function timeout(
+  where: string,
+  what: string,
+  ms: number,
+  { layer = "deadline", advice = cardMayHaveWorked }: { layer?: string; advice?: string | undefined } = {},
+): TransportError {
+  return new TransportError("TIMEOUT", `${where} did not answer ${what} within ${seconds(ms)}`, { advice, layer });
 }
+
+const cardMayHaveWorked =
+  "the card may or may not have worked on it: take it out, insert it again and look with `hsmadm device status`; `--timeout` waits longer";
 
 function seconds(ms: number): string {
   return ms < 1000 ? `${ms} ms` : `${Math.round(ms / 100) / 10} s`;

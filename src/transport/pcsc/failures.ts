@@ -20,8 +20,8 @@ export function transportErrorOf(failure: HostFailure, where: string): Transport
 /** @param where `reader "NAME"`, or `PC/SC` when no reader is concerned */
 export function pcscError(failure: PcscFailure, where: string, options: TransportErrorOptions = {}): TransportError {
   const fault = faultOf(failure);
-  const [sentence, advice] = words[fault] ?? exchangeFailed;
-  const code = failure.code === null ? "" : ` (${failure.call}: 0x${hexNumber(failure.code, 8)})`;
+  const [sentence, advice] = wordsOfCode.get(failure.code) ?? words[fault] ?? exchangeFailed;
+  const code = ` (${failure.call}: ${failure.code === null ? failure.text : `0x${hexNumber(failure.code, 8)}`})`;
   const details = { call: failure.call, pcscCode: failure.code === null ? null : hexNumber(failure.code, 8) };
   return new TransportError(fault, `${sentence(where)}${code}`, {
     advice,
@@ -36,6 +36,7 @@ export function faultOf({ call, code }: PcscFailure): TransportFault {
   switch (code) {
     case pcscCodes.noService:
     case pcscCodes.serviceStopped:
+    case pcscCodes.commError:
       return "SERVICE_NOT_RUNNING";
     case pcscCodes.securityViolation:
       return "ACCESS_REFUSED";
@@ -52,6 +53,7 @@ export function faultOf({ call, code }: PcscFailure): TransportFault {
       return connecting ? "NO_CARD" : "CARD_REMOVED";
     case pcscCodes.unresponsiveCard:
     case pcscCodes.unpoweredCard:
+    case pcscCodes.protoMismatch:
       return "CARD_MUTE";
     case pcscCodes.resetCard:
       return "CARD_RESET";
@@ -108,6 +110,24 @@ const words: Partial<Record<TransportFault, Words>> = {
     "take the card out, insert it again and look with `hsmadm device status`",
   ],
 };
+
+/** Codes that mean the same for a script, but are another story for the operator. */
+const wordsOfCode = new Map<number | null, Words>([
+  [
+    pcscCodes.commError,
+    [
+      () => "the PC/SC service ended in the middle of a call",
+      "it usually comes back by itself (`systemctl status pcscd`): look with `hsmadm device status` before going on",
+    ],
+  ],
+  [
+    pcscCodes.protoMismatch,
+    [
+      (where) => `${where}: the card and the reader agree on no protocol`,
+      "the card's answer to reset makes no sense, or another program talks to it in another protocol: end other programs, take the card out and insert it again",
+    ],
+  ],
+]);
 
 function notLoadable(reasons: readonly { readonly driver: string; readonly reason: string }[]): TransportError {
   const list = reasons.map(({ driver, reason }) => `${driver}: ${reason}`).join("; ");

@@ -14,6 +14,17 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+export interface RequestLimit {
+  /** For messages: `reader "NAME"`. */
+  readonly where: string;
+  /** For the message of a missed deadline: `a command`. */
+  readonly what: string;
+  /** Milliseconds until the host is killed. */
+  readonly ms: number;
+  /** What to do after a missed deadline, where no card was concerned. */
+  readonly advice?: string;
+}
+
 /**
  * The main process's end of a reader host. Every request has a deadline; one that is missed kills the host, because a
  * native thread that does not come back cannot be ended in any other way.
@@ -53,13 +64,11 @@ export class HostProcess {
   }
 
   /**
-   * @param where for messages, `reader "NAME"`
-   * @param what for the message of a missed deadline: `a command`
    * @throws TransportError
    */
   async request<Name extends HostRequest["do"]>(
     request: HostRequest & { readonly do: Name },
-    limit: { readonly where: string; readonly what: string; readonly ms: number },
+    limit: RequestLimit,
   ): Promise<HostAnswers[Name]> {
     if (this.#end !== null) throw this.#end;
     const id = this.#next++;
@@ -69,7 +78,7 @@ export class HostProcess {
         const take = (result: HostAnswers[keyof HostAnswers]): void => resolve(result as HostAnswers[Name]);
         this.#waiting.set(id, { where: limit.where, resolve: take, reject });
         timer = setTimeout(
-          () => this.kill(timeout(limit.where, limit.what, limit.ms, "reader host")),
+          () => this.kill(timeout(limit.where, limit.what, limit.ms, { layer: "reader host", advice: limit.advice })),
           Math.min(limit.ms, 2 ** 31 - 1),
         );
         this.#holdOpen();

@@ -83,9 +83,12 @@ const names = new Map<string, number>([
   ["SecurityViolation", pcscCodes.securityViolation],
 ]);
 
-/** The service went away: everything that was opened through it is worthless. */
+/**
+ * The service went away: everything that was opened through it is worthless. A `commError` is the line to the service
+ * (pcsc-lite's words: "RPC transport error"), not the one to the card: pcscd that dies leaves this in every call.
+ */
 export function isServiceLoss(code: number | null): boolean {
-  return code === pcscCodes.noService || code === pcscCodes.serviceStopped;
+  return code === pcscCodes.noService || code === pcscCodes.serviceStopped || code === pcscCodes.commError;
 }
 
 /** Failures that pulling the card or the reader out also causes, before PC/SC has noticed the pulling. */
@@ -95,7 +98,6 @@ export function mayBeRemoval(code: number | null): boolean {
 
 const removalLike = new Set<number>([
   pcscCodes.invalidHandle,
-  pcscCodes.commError,
   pcscCodes.notTransacted,
   pcscCodes.commDataLost,
   pcscCodes.notReady,

@@ -6,7 +6,7 @@ import type { CardChannel } from "../../apdu/channel.ts";
 import { isTransportFault, TransportError } from "../../apdu/transport-error.ts";
 import type { Share } from "./host/messages.ts";
 import type { pcscliteName } from "./host/pcsclite-binding.ts";
-import { HostProcess } from "./host-process.ts";
+import { HostProcess, type RequestLimit } from "./host-process.ts";
 import { connectChannel } from "./pcsc-channel.ts";
 import { type ReaderEvent, type ReaderInfo, readerChanges } from "./reader-info.ts";
 
@@ -145,9 +145,8 @@ class HostPool implements Pcsc {
     const host = new HostProcess(this.#options.hostEntry);
     this.#all.add(host);
     try {
-      const ms = this.#options.timeoutMs;
       const driver = this.#options.driver ?? null;
-      const started = await host.request({ do: "start", driver }, { where: "PC/SC", what: "the first call", ms });
+      const started = await host.request({ do: "start", driver }, startLimit(this.#options.timeoutMs));
       this.driver = started.driver;
       if (host.readers.length === 0) host.readers = started.readers;
       return host;
@@ -168,6 +167,18 @@ class HostPool implements Pcsc {
   }
 }
 
+/** A busy machine needs its time to start a process: a short deadline is meant for the card. */
+const startMs = 3000;
+
+function startLimit(timeoutMs: number): RequestLimit {
+  return {
+    where: "PC/SC",
+    what: "the first call",
+    ms: Math.max(timeoutMs, startMs),
+    advice: "the service or the driver of a reader hangs: `systemctl restart pcscd`, and unplug the readers one by one",
+  };
+}
+
 function news(host: HostProcess, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
@@ -177,6 +188,8 @@ function news(host: HostProcess, signal: AbortSignal): Promise<void> {
     };
     signal.addEventListener("abort", done);
     host.listen(done);
+    // An abort from before would never be told.
+    if (signal.aborted) done();
   });
 }
 
@@ -189,6 +202,7 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
     };
     const timer = setTimeout(done, ms);
     signal.addEventListener("abort", done);
+    if (signal.aborted) done();
   });
 }
 

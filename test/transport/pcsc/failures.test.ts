@@ -43,7 +43,8 @@ describe("every failure has its own error, with advice", () => {
     ["SCardTransmit", 0x80100068, "CARD_RESET", 3, /not repeated/],
     ["SCardTransmit", 0x8010000a, "TIMEOUT", 12, /device status/],
     ["SCardTransmit", 0x80100016, "EXCHANGE_FAILED", 1, /device status/],
-    ["SCardTransmit", 0x80100013, "EXCHANGE_FAILED", 1, /device status/],
+    ["SCardTransmit", 0x80100013, "SERVICE_NOT_RUNNING", 11, /systemctl status pcscd/],
+    ["SCardConnect", 0x8010000f, "CARD_MUTE", 3, /protocol/],
   ])("%s 0x%s", (call, code, fault, exitCode, advice) => {
     const error = pcscError({ call, code, text: "words of the binding" }, 'reader "R"', { layer: "pcsclite" });
     expect(error).toMatchObject({ code: fault, exitCode, layer: "pcsclite" });
@@ -63,9 +64,9 @@ describe("every failure has its own error, with advice", () => {
     );
   });
 
-  test("only the two losses of the service drop everything", () => {
+  test("only losses of the service drop everything", () => {
     const losses = Object.values(pcscCodes).filter(isServiceLoss);
-    expect(losses).toEqual([0x8010001d, 0x8010001e]);
+    expect(losses.sort()).toEqual([0x80100013, 0x8010001d, 0x8010001e]);
   });
 
   test("what PC/SC said first is kept beside what it turned out to be", () => {

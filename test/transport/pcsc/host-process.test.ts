@@ -35,7 +35,7 @@ describe("the reader host, from the main process's side", () => {
   });
 
   test("a command without an answer ends by its deadline, and so does everything after it", async () => {
-    const channel = await (await fakePcsc(300)).connect("silent", { share: "shared" });
+    const channel = await (await fakePcsc(1000)).connect("silent", { share: "shared" });
     const expected = { code: "TIMEOUT", exitCode: 12, layer: "reader host" };
     await expect(channel.transceive(fromHex("00010203"))).rejects.toMatchObject(expected);
     await expect(channel.transceive(fromHex("00010203"))).rejects.toMatchObject(expected);
@@ -43,16 +43,16 @@ describe("the reader host, from the main process's side", () => {
   });
 
   test("a command known to be slow gets its own time", async () => {
-    const channel = await (await fakePcsc(50)).connect("silent", { share: "shared" });
+    const channel = await (await fakePcsc(1000)).connect("silent", { share: "shared" });
     const start = performance.now();
-    await expect(channel.transceive(fromHex("00460000"), { patienceMs: 400 })).rejects.toMatchObject({
+    await expect(channel.transceive(fromHex("00460000"), { patienceMs: 1500 })).rejects.toMatchObject({
       code: "TIMEOUT",
     });
-    expect(performance.now() - start).toBeGreaterThan(350);
+    expect(performance.now() - start).toBeGreaterThan(1450);
   });
 
   test("a timeout on one card leaves the others alone", async () => {
-    const pcsc = await fakePcsc(300);
+    const pcsc = await fakePcsc(1000);
     const stuck = await pcsc.connect("silent", { share: "shared" });
     const fine = await pcsc.connect("echo", { share: "shared" });
     await expect(stuck.transceive(fromHex("00010203"))).rejects.toMatchObject({ code: "TIMEOUT" });
@@ -68,7 +68,7 @@ describe("the reader host, from the main process's side", () => {
   });
 
   test("a close that is not answered does not hang", async () => {
-    const channel = await (await fakePcsc(200)).connect("stuck close", { share: "shared" });
+    const channel = await (await fakePcsc(1000)).connect("stuck close", { share: "shared" });
     await channel.close();
   });
 

@@ -1,13 +1,14 @@
 /**
  * pcsc-mini (npm, kofi-q): prebuilt for every Node, so it stands in where pcsclite cannot load. Its traps, and what is
  * done here: `start` throws when there is no service; no event says "that was the whole list", so it is taken as whole
- * after a moment of silence; its errors have names instead of numbers; the ATR of its reader events is not the card's,
+ * after a moment of silence; its errors have names instead of numbers; a short
+ * command's buffer is too small for long answers unless one is given; the ATR of its reader events is not the card's,
  * so a reader's ATR is known only after a connection.
  */
 import type * as mini from "pcsc-mini";
 import { codeOfName, PcscFailureError, pcscCodes } from "../pcsc-codes.ts";
 import { type ReaderInfo, readerInfo } from "../reader-info.ts";
-import type { BindingCard, BindingListener, PcscBinding } from "./binding.ts";
+import { type BindingCard, type BindingListener, longestAnswer, type PcscBinding } from "./binding.ts";
 import type { Share } from "./messages.ts";
 
 /** The first list is whole when nothing was told for so long: after a reader was told, or when there is none. */
@@ -92,7 +93,10 @@ class PcscMiniBinding implements PcscBinding {
     if (info !== undefined && info.state !== "empty") this.#readers.set(name, { ...info, atr: first });
     return {
       atr: first,
-      transmit: async (command) => new Uint8Array(await call("SCardTransmit", () => card.transmit(command))),
+      async transmit(command) {
+        const room = new ArrayBuffer(longestAnswer);
+        return new Uint8Array(await call("SCardTransmit", () => card.transmit(command, room)));
+      },
       async reconnect(how) {
         const action = how === "reset" ? CardDisposition.RESET : CardDisposition.LEAVE;
         await call("SCardReconnect", () => card.reconnect(mode, action));
@@ -113,6 +117,7 @@ async function call<T>(name: string, work: () => Promise<T>): Promise<T> {
 
 function failure(name: string, error: unknown): PcscFailureError {
   const text = error instanceof Error ? error.message : String(error);
-  const code = codeOfName((error as { code?: unknown } | null)?.code) ?? codeOfName(/^\[ (\w+) \]/.exec(text)?.[1]);
-  return new PcscFailureError(name, code, text);
+  const given = (error as { code?: unknown } | null)?.code;
+  const code = codeOfName(given) ?? codeOfName(/^\[ (\w+) \]/.exec(text)?.[1]);
+  return new PcscFailureError(name, code, typeof given === "string" ? `${given}: ${text}` : text);
 }

@@ -34,19 +34,22 @@ export async function openRoom(): Promise<Room> {
     },
   );
   const lines = createInterface({ input: child.stdout });
-  const waiting: ((line: string) => void)[] = [];
+  const waiting: { resolve(line: string): void; reject(error: Error): void }[] = [];
   const early: string[] = [];
   lines.on("line", (line) => {
     const next = waiting.shift();
-    if (next) next(line);
+    if (next) next.resolve(line);
     else early.push(line);
+  });
+  child.once("exit", (code) => {
+    for (const { reject } of waiting.splice(0)) reject(new Error(`the room ended (${code})`));
   });
   const reply = (): Promise<string> =>
     new Promise((resolve, reject) => {
       const line = early.shift();
-      if (line !== undefined) return resolve(line);
-      waiting.push(resolve);
-      child.once("exit", (code) => reject(new Error(`the room ended (${code})`)));
+      if (line !== undefined) resolve(line);
+      else if (child.exitCode !== null) reject(new Error(`the room has ended (${child.exitCode})`));
+      else waiting.push({ resolve, reject });
     });
   await reply();
   return {
