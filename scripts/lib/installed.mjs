@@ -26,13 +26,19 @@ export function ensureInstalled() {
   process.stderr.write("installing dependencies (once) …\n");
   // npm tells the scripts it runs where it is itself; `npm` on the PATH may be another one.
   const npm = process.env.npm_execpath?.endsWith(".js") ? [process.execPath, process.env.npm_execpath] : ["npm"];
-  const done = spawnSync(npm[0], [...npm.slice(1), "ci", "--no-audit", "--no-fund", "--loglevel=error"], {
-    cwd: root,
-    env: withNodeHeaders(process.env),
-    stdio: ["ignore", "inherit", "inherit"],
-  });
+  // Not `npm ci`: it refuses a lock file that lacks the binaries of other platforms, which a registry may not have.
+  // `--no-save` installs what the lock file says, integrity included, and leaves it as it is.
+  const done = spawnSync(
+    npm[0],
+    [...npm.slice(1), "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"],
+    {
+      cwd: root,
+      env: withNodeHeaders(process.env),
+      stdio: ["ignore", "inherit", "inherit"],
+    },
+  );
   if (done.status !== 0) {
-    process.stderr.write("hsmadm: error: `npm ci` failed, see above\n");
+    process.stderr.write("hsmadm: error: `npm install` failed, see above\n");
     process.exit(done.status ?? 1);
   }
   writeFileSync(mark, fingerprint());
