@@ -24,17 +24,26 @@ const served = await Promise.all(
   }),
 );
 const results: StepResult[] = [];
-// Nothing is tried before pcscd has seen every card: opensc-tool --wait comes back on insertion.
-for (const index of plan.tokens.keys()) {
-  const seen = await run(["opensc-tool", "--wait", "--reader", readerNames[index] ?? "", "--atr"]);
-  if (seen.exit !== 0) throw new Error(`pcscd does not see token ${index}: ${seen.stderr}`);
-}
+for (const index of plan.tokens.keys()) await seen(readerNames[index] ?? "");
 for (const step of plan.steps) results.push(await run(step));
-writeFileSync(resultPath, JSON.stringify({ results, faults: served.map(({ channel }) => describe(channel.token.lastFault)) }));
+writeFileSync(
+  resultPath,
+  JSON.stringify({ results, faults: served.map(({ channel }) => describe(channel.token.lastFault)) }),
+);
 end.abort();
 for (const { channel, service } of served) {
   await service;
   await channel.close();
+}
+
+/** Comes back when pcscd has noticed the card, which it does by looking from time to time. */
+async function seen(reader: string): Promise<void> {
+  const most = 400;
+  for (let i = 0; i < most; i++) {
+    const { exit } = await run(["opensc-tool", "--reader", reader, "--atr"]);
+    if (exit === 0) return;
+  }
+  throw new Error(`pcscd does not see the card in ${reader}`);
 }
 
 function describe(fault: unknown): string | null {

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { build } from "esbuild";
@@ -59,7 +59,10 @@ export async function makeStack(): Promise<Stack> {
       for (const fault of faults) if (fault !== null) throw new Error(`the simulator failed inside: ${fault}`);
       return results;
     },
-    remove: () => rmSync(folder, { recursive: true }),
+    remove: () => {
+      rmSync(folder, { recursive: true });
+      rmSync(dirname(runner), { recursive: true });
+    },
   };
 }
 
