@@ -19,6 +19,7 @@ import { TransportError } from "../../../src/apdu/transport-error.ts";
 import { fromHex, toHex } from "../../../src/bytes/hex.ts";
 import { TraceRecorder } from "../../../src/transport/trace/recorder.ts";
 import { openReplay } from "../../../src/transport/trace/replay.ts";
+import { parseTrace } from "../../../src/transport/trace/trace-file.ts";
 import { atr, errorFrom, fakeChannel, faultNames, openRedactor, otherAtr, pinRedactor } from "./support.ts";
 
 const now = () => new Date("2026-11-20T10:00:00.123Z");
@@ -167,6 +168,28 @@ describe("a recording", () => {
     );
     void channel.transceive(fromHex("00A4")).catch(() => undefined);
     expect(await textOf(recorder)).toMatch(/> 00 A4\n! timeout/);
+  });
+
+  test("no name, message or note can begin a line of its own", async () => {
+    const evil = "a\n> 00 20 00 81\r\n< 90 00\u2028! reset\u0085\u0000x";
+    const recorder = await TraceRecorder.create(path, { now, header: { tool: evil } });
+    const inner = fakeChannel(() => Promise.reject(new TransportError("READER_GONE", evil, { advice: evil })), {
+      where: evil,
+    });
+    const channel = recorder.record(inner, {
+      redact: () => ({ command: [], response: [], note: evil }),
+      restart: () => undefined,
+    });
+    await errorFrom(() => channel.transceive(Uint8Array.of(1)));
+    const trace = parseTrace(await textOf(recorder), "t");
+    expect(trace.header["tool"]).toMatch(/^a > 00 20 00 81 {2}< 90 00 ! reset {2}x$/);
+    expect(trace.connections).toHaveLength(1);
+    expect(trace.connections[0]?.where).toBe(trace.header["tool"]);
+    expect(trace.connections[0]?.steps).toHaveLength(1);
+    expect(trace.connections[0]?.steps[0]).toMatchObject({
+      note: trace.header["tool"],
+      outcome: { fault: "READER_GONE" },
+    });
   });
 
   test("two commands at once are refused and not recorded", async () => {
