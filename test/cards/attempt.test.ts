@@ -206,6 +206,13 @@ describe("right PINs", () => {
     await card.verifySoPin(fromHex("0123456789ABCDEF"));
   });
 
+  test("a wrong PIN ends the login that there was, on the token and in the driver", async () => {
+    const card = await open();
+    await card.verifyUserPin(pin);
+    await card.verifySoPin(wrongSoPin).catch(() => undefined);
+    expect(card.loggedIn).toBeNull();
+  });
+
   test("an SO-PIN given as typed is read as hex", async () => {
     await (await open()).verifySoPin(utf8Bytes("3537363231383830"));
   });

@@ -132,6 +132,14 @@ test("GET RESPONSE is as secret as what it fetches", () => {
   expect(masked(answer, redactor.redact(fetch, answer).response)).toBe("0102039000");
 });
 
+test("a part of a chain is not read as if it were the whole", () => {
+  const redactor = selected();
+  redactor.redact(fromHex("9050000006800200018106"), ok);
+  // The rest of a PIN that happens to look like an open data object.
+  const rest = fromHex("8050000004 80020102");
+  expect(masked(rest, redactor.redact(rest, ok).command)).toBe("8050000004********");
+});
+
 test("the recordings: no PIN is left, and everything of OpenSC's is known", () => {
   const secrets = ["363438323139", "3537363231383830", "303030303030", "0000000000000000000000"];
   for (const version of recordedVersions) {
