@@ -155,6 +155,12 @@ describe("key domains", () => {
       keyDomains: null,
     });
   });
+  test("a token that was never initialised is asked once", async () => {
+    const token = new FakeToken();
+    answer(["6A88"], token);
+    expect(await (await SmartCardHsm.open(token)).status()).toMatchObject({ state: "uninitialised", keyDomains: null });
+    expect(token.sent).toHaveLength(4);
+  });
   test("an XKEK domain shows itself by its length", async () => {
     const token = FakeToken.initialised();
     answer([complete.replace("9000", `${"AB".repeat(64)}9000`)], token);

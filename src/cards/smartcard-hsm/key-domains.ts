@@ -67,17 +67,19 @@ function withShares(index: number, data: Uint8Array): KeyDomainAnswer | null {
 }
 
 /**
- * Asks for the DKEK, and for all key domains where the answer leaves open whether there are any.
- * One exchange on a token without key domains, unless `all` is wanted.
+ * Asks for the DKEK, and for all key domains where the answer leaves open whether there are any: one exchange on a
+ * token with a DKEK, two where 6A88 may mean "no DKEK" or "first key domain not created".
+ * @param wanted `first` asks no more than that: on a token that was never initialised there is nothing to tell apart
  */
 export async function readKeyDomains(
   session: Session,
-  all: boolean,
+  wanted: "all" | "where-seen" | "first",
 ): Promise<{ dkek: DkekState; keyDomains: DkekState[] | null }> {
   const first = await session.send(queryKeyDomain(0));
   const found = [first];
   let domains = first.domainsSeen;
-  if (!first.beyond && (all || domains || first.state === "not-created")) {
+  const hint = domains || first.state === "not-created";
+  if (!first.beyond && (wanted === "all" || (wanted === "where-seen" && hint))) {
     while (found.length < maxKeyDomains) {
       const next = await session.send(queryKeyDomain(found.length));
       if (next.beyond || next.state === "unknown") break;

@@ -81,7 +81,9 @@ export class SmartCardHsm {
   async status(options: { readonly keyDomains?: boolean } = {}): Promise<TokenStatus> {
     const soPin = await this.pinState("so-pin");
     const userPin = await this.pinState("user-pin");
-    const { dkek, keyDomains } = await readKeyDomains(this.#session, options.keyDomains === true);
+    const empty = soPin.state === "uninitialised" && userPin.state === "uninitialised";
+    const wanted = options.keyDomains === true ? "all" : empty ? "first" : "where-seen";
+    const { dkek, keyDomains } = await readKeyDomains(this.#session, wanted);
     return { state: tokenState(userPin, soPin, keyDomains ?? [dkek]), userPin, soPin, dkek, keyDomains };
   }
 
