@@ -4,13 +4,11 @@
  */
 import type { CardChannel } from "../../apdu/channel.ts";
 import { isTransportFault, TransportError } from "../../apdu/transport-error.ts";
+import type { DriverName } from "./driver-name.ts";
 import type { Share } from "./host/messages.ts";
-import type { pcscliteName } from "./host/pcsclite-binding.ts";
 import { HostProcess, type RequestLimit } from "./host-process.ts";
 import { connectChannel } from "./pcsc-channel.ts";
 import { type ReaderEvent, type ReaderInfo, readerChanges } from "./reader-info.ts";
-
-export type DriverName = typeof pcscliteName | "pcsc-mini";
 
 export interface PcscOptions {
   /** Which binding; absent: the first that loads. */

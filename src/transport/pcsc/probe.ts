@@ -1,6 +1,6 @@
 import { messageOf } from "../../errors.ts";
+import { type DriverName, driverNames } from "./driver-name.ts";
 import { HostProcess } from "./host-process.ts";
-import type { DriverName } from "./pcsc.ts";
 
 /** How a PC/SC binding does on this machine, for `doctor`. */
 export interface BindingProbe {
@@ -21,7 +21,7 @@ const fixes: Readonly<Record<DriverName, string>> = {
 
 /** Tries to load each binding, in a process of its own: a native module that crashes crashes only that. Never throws. */
 export function probeBindings(options: { hostEntry?: string; timeoutMs: number }): Promise<BindingProbe[]> {
-  return Promise.all(Object.entries(fixes).map(([name, fix]) => probe(name, fix, options)));
+  return Promise.all(driverNames.map((name) => probe(name, fixes[name], options)));
 }
 
 async function probe(

@@ -95,6 +95,23 @@ describe("the reader host, from the main process's side", () => {
     expect((await pcsc.listReaders()).length).toBeGreaterThan(0);
   });
 
+  test("a host whose every thread is stuck is gone after the deadline", async () => {
+    const channel = await (await fakePcsc(1000)).connect("blocked", { share: "shared" });
+    const pid = Number(new TextDecoder().decode(channel.atr));
+    expect(isRunning(pid)).toBe(true);
+    await expect(channel.transceive(fromHex("00010203"))).rejects.toMatchObject({ code: "TIMEOUT" });
+    await expect.poll(() => isRunning(pid), { timeout: 5000 }).toBe(false);
+  });
+
+  test("connecting is tried with a second host when the service was lost, and no more", async () => {
+    const connecting = (await fakePcsc()).connect("always lost", { share: "shared" });
+    await expect(connecting).rejects.toMatchObject({
+      code: "SERVICE_NOT_RUNNING",
+      attempts: 2,
+      firstCause: expect.objectContaining({ code: "SERVICE_NOT_RUNNING" }),
+    });
+  });
+
   test("a reader that is not there is named, with those that are", async () => {
     await expect((await fakePcsc()).connect("nowhere", { share: "shared" })).rejects.toMatchObject({
       code: "NO_READER",
@@ -165,6 +182,14 @@ describe("the real reader host without a service", () => {
     });
   });
 });
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
 
 function expectNoBindingHere(): void {
   if (!existsSync("/proc/self/maps")) return;

@@ -1,16 +1,16 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { type DriverName, driverNames } from "../driver-name.ts";
 import type { PcscBinding } from "./binding.ts";
 import type { BindingProbeAnswer } from "./messages.ts";
 import { loadPcscMini } from "./pcsc-mini-binding.ts";
-import { loadPcsclite, pcscliteName } from "./pcsclite-binding.ts";
+import { loadPcsclite } from "./pcsclite-binding.ts";
 
-/** The bindings, in the order they are tried when the user names none. */
-const drivers: ReadonlyMap<string, () => Promise<PcscBinding>> = new Map([
-  [pcscliteName, loadPcsclite],
-  ["pcsc-mini", loadPcscMini],
-]);
+const loaders: Readonly<Record<DriverName, () => Promise<PcscBinding>>> = {
+  pcsclite: loadPcsclite,
+  "pcsc-mini": loadPcscMini,
+};
 
 export type Loaded =
   | { readonly driver: string; readonly binding: PcscBinding }
@@ -19,10 +19,10 @@ export type Loaded =
 /** Loads the named binding, or the first that loads. */
 export async function loadBinding(name: string | null): Promise<Loaded> {
   const reasons: { driver: string; reason: string }[] = [];
-  for (const [driver, load] of drivers) {
+  for (const driver of driverNames) {
     if (name !== null && name !== driver) continue;
     try {
-      return { driver, binding: await load() };
+      return { driver, binding: await loaders[driver]() };
     } catch (error) {
       reasons.push({ driver, reason: firstLine(error) });
     }

@@ -29,9 +29,6 @@ interface ReaderOfPcsclite {
   transmit(data: Buffer, longest: number, protocol: number, done: (error: unknown, answer: Buffer) => void): void;
 }
 
-/** As `--driver` takes it. */
-export const pcscliteName = "pcsclite";
-
 /** The list is taken as whole after this time even if a reader has not told its state. */
 const settleMs = 500;
 

@@ -1,5 +1,15 @@
 // A reader host without PC/SC, for what must hold on every machine. The reader's name says how its card behaves.
-const readers = ["echo", "silent", "crash", "reset", "service lost", "environment", "stuck close"].map((name) => ({
+const readers = [
+  "echo",
+  "silent",
+  "crash",
+  "reset",
+  "service lost",
+  "environment",
+  "stuck close",
+  "blocked",
+  "always lost",
+].map((name) => ({
   name,
   state: "present",
   atr: new Uint8Array([0x3b, 0x80]),
@@ -22,9 +32,10 @@ process.on("message", (message) => {
     ok({ driver: "fake", readers });
   }
   if (message.do === "probe") ok({ loads: message.driver === "pcsc-mini", version: "1", error: "no" });
-  if (message.do === "connect") {
+  if (message.do === "connect" && message.reader === "always lost") fail(failure(0x8010001e));
+  else if (message.do === "connect") {
     reader = message.reader;
-    ok({ atr: readers[0].atr });
+    ok({ atr: reader === "blocked" ? new TextEncoder().encode(String(process.pid)) : readers[0].atr });
   }
   if (message.do === "reset") ok({ atr: new Uint8Array([0x3b, 0xfe]) });
   if (message.do === "disconnect" && reader !== "stuck close") ok({});
@@ -37,6 +48,8 @@ process.on("message", (message) => {
     reset: () => fail(failure(0x80100068, { reconnected: readers[0].atr })),
     "service lost": () => process.send({ event: "broken", failure: failure(0x8010001e).failure }),
     environment: () => ok({ answer: new TextEncoder().encode(text) }),
+    // As pcsclite does when a state change meets a running SCardTransmit: the whole main thread waits.
+    blocked: () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0),
     "stuck close": () => ok({ answer: new Uint8Array([0x90, 0]) }),
   };
   answers[reader]();
