@@ -11,6 +11,8 @@ export interface SeenToken {
   readonly serial: string;
   readonly chr: string;
   readonly label: string | null;
+  /** A simulated token behind a virtual reader. */
+  readonly simulated: boolean;
 }
 
 export type Look = { readonly token: SeenToken } | { readonly problem: HsmError };
@@ -107,5 +109,5 @@ function ambiguous(name: string | null, found: readonly { reader: string; token:
 }
 
 function describeToken(token: SeenToken, reader: string): string {
-  return `${token.serial}${token.label === null ? "" : ` "${token.label}"`} in reader "${reader}"`;
+  return `${token.serial}${token.label === null ? "" : ` "${token.label}"`} in reader "${reader}"${token.simulated ? " (SIMULATED)" : ""}`;
 }

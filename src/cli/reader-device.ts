@@ -63,8 +63,8 @@ export async function lookInto(context: CommandContext, pcsc: Pcsc, reader: stri
     );
     try {
       const card = await SmartCardHsm.open(channel);
-      const { serial, chr } = await card.identity();
-      return { token: { serial, chr, label: withLabel ? await card.label() : null } };
+      const { serial, chr, simulated } = await card.identity();
+      return { token: { serial, chr, simulated, label: withLabel ? await card.label() : null } };
     } finally {
       await channel.close();
     }

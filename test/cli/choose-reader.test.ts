@@ -8,8 +8,8 @@ const beta = "Nitrokey HSM (DENK0105213) 01 00";
 const gamma = "Yubico YubiKey 02 00";
 
 const tokens: Record<string, Look> = {
-  [alpha]: { token: { serial: "UTAAA000001", chr: "UTAAA00000100000", label: "payroll" } },
-  [beta]: { token: { serial: "DENK0105213", chr: "DENK010521300000", label: "payroll" } },
+  [alpha]: { token: { serial: "UTAAA000001", chr: "UTAAA00000100000", label: "payroll", simulated: false } },
+  [beta]: { token: { serial: "DENK0105213", chr: "DENK010521300000", label: "payroll", simulated: false } },
   [gamma]: { problem: new HsmError("NOT_A_SMARTCARD_HSM", "not-supported", "no SmartCard-HSM") },
 };
 

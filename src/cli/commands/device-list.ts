@@ -16,6 +16,7 @@ interface Row {
   readonly serial: string | null;
   readonly chr: string | null;
   readonly label: string | null;
+  readonly simulated: boolean;
   readonly problem: string | null;
 }
 
@@ -61,7 +62,7 @@ async function realReaders(context: CommandContext): Promise<{ rows: Row[] | nul
 async function rowOf(context: CommandContext, pcsc: Parameters<typeof lookInto>[1], reader: ReaderInfo): Promise<Row> {
   const { name, state, atr } = reader;
   const row = { reader: name, state, atr: atr && toHex(atr), card: (atr && recogniseAtr(atr)?.name) ?? null };
-  const nothing = { serial: null, chr: null, label: null, problem: null };
+  const nothing = { serial: null, chr: null, label: null, simulated: false, problem: null };
   if (state === "empty") return { ...row, ...nothing };
   const seen = await lookInto(context, pcsc, name, true);
   return "token" in seen
@@ -76,7 +77,7 @@ function readerLines(rows: readonly Row[] | null): string[] {
     row.reader,
     row.serial ?? "",
     row.label ?? "",
-    row.state === "empty" ? "(empty)" : (row.problem ?? row.card ?? ""),
+    row.state === "empty" ? "(empty)" : (row.problem ?? (row.simulated ? simulatedMark : (row.card ?? ""))),
   ]);
   return table([["READER", "SERIAL", "LABEL", "CARD"], ...cells]);
 }

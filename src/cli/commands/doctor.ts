@@ -45,7 +45,7 @@ export async function run(context: CommandContext): Promise<number> {
   const failing = report.rungs.find((rung) => rung.name === report.firstFailing);
   const kind = failing === undefined ? undefined : kinds[failing.name];
   const version = context.io.version();
-  const lines = [`hsmadm ${version}`, ...doctorLines(report)];
+  const lines = [`hsmadm ${version}`, ...doctorLines(report).flatMap((line) => line.split("\n"))];
   if (failing === undefined || kind === undefined) {
     output.result({ version, ...report }, [...lines, "everything holds"]);
     return 0;
