@@ -7,19 +7,24 @@ import { TestWorld } from "./support/test-io.ts";
 
 const world = new TestWorld();
 const env = { ...secretEnv, HSMADM_HOME: world.home };
-const shell = (script: string) => new Running("/bin/sh", ["-c", script], { env: { ...process.env, ...env, NODE: process.execPath, BIN: bin } });
+const shell = (script: string) =>
+  new Running("/bin/sh", ["-c", script], { env: { ...process.env, ...env, NODE: process.execPath, BIN: bin } });
 const command = '"$NODE" "$BIN"';
 
 /** `script` gives the command a terminal of its own; what is written to stdin is typed. */
 function onTerminal(words: string): Running {
-  return new Running("script", ["-qec", `${process.execPath} ${bin} ${words}`, "/dev/null"], { env: { ...process.env, ...env } });
+  return new Running("script", ["-qec", `${process.execPath} ${bin} ${words}`, "/dev/null"], {
+    env: { ...process.env, ...env },
+  });
 }
 const noTerminal = missing("script");
 if (noTerminal !== null) process.stderr.write(`left out: prompts on a terminal (${noTerminal})\n`);
 
 describeBuilt("the built command", () => {
   test("--version and --help", async () => {
-    const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+    const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+      version: string;
+    };
     expect(await hsmadm(["--version"]).ended).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: "" });
     const help = await hsmadm(["--help"]).ended;
     expect(help.stdout).toBe((await world.run(["--help"])).stdout);
@@ -39,7 +44,9 @@ describeBuilt("the built command", () => {
   });
 
   test("an output nobody reads is no error: the work goes on to its end", async () => {
-    const { code, stderr } = await shell(`${command} device info --device sim:b | true; ${command} device info --device sim:b | head -1`).ended;
+    const { code, stderr } = await shell(
+      `${command} device info --device sim:b | true; ${command} device info --device sim:b | head -1`,
+    ).ended;
     expect(stderr).not.toContain("EPIPE");
     expect(code).toBe(0);
   });
@@ -85,19 +92,29 @@ describeBuilt("the built command", () => {
     expect(code).toBe(0);
   });
 
-  test.skipIf(noTerminal !== null)("Ctrl-C at a prompt is 130, Ctrl-D is 10, and the terminal is as it was", async () => {
-    for (const [key, code] of [["\u0003", 130], ["\u0004", 10]] as const) {
-      const running = new Running("script", ["-qec", `${process.execPath} ${bin} pin verify --device sim:b; echo "code $?"; stty -a`, "/dev/null"], {
-        env: { ...process.env, ...env },
-      });
-      await running.says(/user PIN \(.*\): $/);
-      running.child.stdin.write(key);
-      const { stdout } = await running.ended;
-      expect(stdout).toContain(`code ${code}`);
-      expect(stdout).toMatch(/ icanon/);
-      expect(stdout).toMatch(/ echo /);
-    }
-  });
+  test.skipIf(noTerminal !== null)(
+    "Ctrl-C at a prompt is 130, Ctrl-D is 10, and the terminal is as it was",
+    async () => {
+      for (const [key, code] of [
+        ["\u0003", 130],
+        ["\u0004", 10],
+      ] as const) {
+        const running = new Running(
+          "script",
+          ["-qec", `${process.execPath} ${bin} pin verify --device sim:b; echo "code $?"; stty -a`, "/dev/null"],
+          {
+            env: { ...process.env, ...env },
+          },
+        );
+        await running.says(/user PIN \(.*\): $/);
+        running.child.stdin.write(key);
+        const { stdout } = await running.ended;
+        expect(stdout).toContain(`code ${code}`);
+        expect(stdout).toMatch(/ icanon/);
+        expect(stdout).toMatch(/ echo /);
+      }
+    },
+  );
 
   test.skipIf(noTerminal !== null)("device init on a terminal asks for everything that is missing", async () => {
     const running = onTerminal("device init --device sim:asked --label asked");

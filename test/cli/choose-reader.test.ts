@@ -32,7 +32,13 @@ describe("which reader did the operator mean", () => {
   const cases: [why: string, readers: ReaderWithState[], name: string | null, expected: object, looks: number][] = [
     ["the one card there is", [...empty(gamma), ...present(alpha)], null, { reader: alpha, by: "only-card" }, 0],
     ["a reader by its name", present(alpha, beta), beta, { reader: beta, by: "reader" }, 0],
-    ["an empty reader by its name, so that its error is told", [...empty(alpha)], alpha, { reader: alpha, by: "reader" }, 0],
+    [
+      "an empty reader by its name, so that its error is told",
+      [...empty(alpha)],
+      alpha,
+      { reader: alpha, by: "reader" },
+      0,
+    ],
     ["the one token among other cards", present(alpha, gamma), null, { reader: alpha, by: "only-token" }, 2],
     ["a serial", present(alpha, beta), "DENK0105213", { reader: beta, by: "serial" }, 2],
     ["a CHR", present(alpha, beta), "DENK010521300000", { reader: beta, by: "serial" }, 2],
@@ -82,12 +88,21 @@ describe("--device", () => {
     expect(parseDeviceSpec(text)).toEqual(expected);
   });
 
-  test.each(["", "sim:", "sim:../x", "sim:.hidden", "sim:a/b", `sim:${"x".repeat(65)}`, "trace:", "pcsc:", "A,B", "sim:a,sim:b", "trace:a,sim:b"])(
-    "%j is a usage error",
-    (text) => {
-      expect(() => parseDeviceSpec(text)).toThrow(expect.objectContaining({ kind: "usage" }));
-    },
-  );
+  test.each([
+    "",
+    "sim:",
+    "sim:../x",
+    "sim:.hidden",
+    "sim:a/b",
+    `sim:${"x".repeat(65)}`,
+    "trace:",
+    "pcsc:",
+    "A,B",
+    "sim:a,sim:b",
+    "trace:a,sim:b",
+  ])("%j is a usage error", (text) => {
+    expect(() => parseDeviceSpec(text)).toThrow(expect.objectContaining({ kind: "usage" }));
+  });
 
   test.each(["fido:auto", "sim-fido:x"])("%s is not supported yet", (text) => {
     expect(() => parseDeviceSpec(text)).toThrow(expect.objectContaining({ kind: "not-supported" }));
