@@ -9,7 +9,6 @@ export interface Session {
   pendingAnswer: Uint8Array;
   /** Command data collected so far by command chaining, with the header they belong to. */
   chain: { readonly header: number; readonly data: Uint8Array } | null;
-  challenge: Uint8Array | null;
 }
 
 export function newSession(): Session {
@@ -20,6 +19,5 @@ export function newSession(): Session {
     currentFile: null,
     pendingAnswer: new Uint8Array(0),
     chain: null,
-    challenge: null,
   };
 }

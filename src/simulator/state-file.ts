@@ -24,8 +24,8 @@ export interface TokenStateFile {
   readonly files: Readonly<Record<string, string>>;
 }
 
-export const stateFormat = "hsmadm simulated token";
-export const stateVersion = 1;
+const stateFormat = "hsmadm simulated token";
+const stateVersion = 1;
 const warning = "SIMULATED: keys and PINs are stored here in the clear and protect nothing";
 
 interface DeviceFile {

@@ -10,7 +10,7 @@ const mostBytes = 64 * 1024 * 1024;
 /**
  * The JSON in a state file, not looked into.
  * @returns `null` when there is no such file
- * @throws HsmError `TOKEN_FILE_INVALID` (check-failed) when it is no JSON, `TOKEN_FILE_UNREADABLE` (service)
+ * @throws HsmError `TOKEN_FILE_INVALID` (check-failed) when it is no JSON, `TOKEN_FILE_UNUSABLE` (service)
  */
 export function readStateFile(path: string): unknown {
   let text: string;
@@ -39,7 +39,9 @@ export function readStateFile(path: string): unknown {
  */
 export function writeStateFile(path: string, state: TokenStateFile): void {
   const temporary = `${path}.new`;
-  const file = openSync(temporary, "w", 0o600);
+  // What a crash left there may be open to others: it is made anew. Who writes holds the lock.
+  rmSync(temporary, { force: true });
+  const file = openSync(temporary, "wx", 0o600);
   try {
     const bytes = new TextEncoder().encode(`${JSON.stringify(state, null, 1)}\n`);
     for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
@@ -52,6 +54,11 @@ export function writeStateFile(path: string, state: TokenStateFile): void {
   closeSync(file);
   renameSync(temporary, path);
   syncFolder(dirname(path));
+}
+
+/** The file or its folder cannot be used: rights, space, a file system without hard links. */
+export function unusable(path: string, error: unknown): HsmError {
+  return new HsmError("TOKEN_FILE_UNUSABLE", "service", `cannot use ${path}: ${messageOf(error)}`, { cause: error });
 }
 
 /** The folder of the tokens, for its owner only. */

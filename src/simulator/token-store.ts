@@ -6,7 +6,7 @@ import { takeLock } from "./lock-file.ts";
 import type { ProfileName } from "./profile.ts";
 import { SimulatedToken } from "./simulator.ts";
 import { decodeState } from "./state-file.ts";
-import { makeFolder, readStateFile, writeStateFile } from "./state-store.ts";
+import { makeFolder, readStateFile, unusable, writeStateFile } from "./state-store.ts";
 import type { SimulatorWorld } from "./world.ts";
 
 /** Simulated tokens in files: one token, one file, one process at a time. */
@@ -25,18 +25,27 @@ export interface OpenTokenOptions {
  * Opens a token as if it were put into a reader: powered on, nothing selected, nobody logged in.
  * Every change is on disk before the command that made it is answered.
  * @throws HsmError `TOKEN_UNKNOWN` (device), `TOKEN_FILE_INVALID` (check-failed; the file is left as it was),
- *   TransportError `SHARING_VIOLATION` while another process holds it
+ *   `TOKEN_FILE_UNUSABLE` (service); TransportError `SHARING_VIOLATION` while another process holds it
  */
 export async function openTokenFile(path: string, options: OpenTokenOptions): Promise<SimulatorChannel> {
   const where = `sim:${nameOf(path)}`;
-  if (options.create === true) makeFolder(dirname(path));
-  else if (!existsSync(path)) throw unknown(where);
-  const unlock = takeLock(`${path}.lock`, where);
+  if (options.create !== true && !existsSync(path)) throw unknown(where);
+  const unlock = lock(path, where);
   try {
     return new SimulatorChannel(load(path, where, options), where, unlock);
   } catch (error) {
     unlock();
     throw error;
+  }
+}
+
+/** @throws HsmError `TOKEN_FILE_UNUSABLE` (service), TransportError `SHARING_VIOLATION` */
+function lock(path: string, where: string): () => void {
+  try {
+    makeFolder(dirname(path));
+    return takeLock(`${path}.lock`, where);
+  } catch (error) {
+    throw error instanceof HsmError ? error : unusable(path, error);
   }
 }
 
@@ -50,10 +59,18 @@ function load(path: string, where: string, options: OpenTokenOptions): Simulated
 }
 
 function keep(token: SimulatedToken, path: string, fresh: boolean): SimulatedToken {
-  if (fresh) writeStateFile(path, token.serialize());
+  if (fresh) write(path, token);
   token.markSaved();
   token.onChange = (state) => writeStateFile(path, state);
   return token;
+}
+
+function write(path: string, token: SimulatedToken): void {
+  try {
+    writeStateFile(path, token.serialize());
+  } catch (error) {
+    throw unusable(path, error);
+  }
 }
 
 export interface TokenListing {
@@ -91,10 +108,10 @@ function describe(path: string): TokenListing {
 export async function resetToken(path: string, options: Omit<OpenTokenOptions, "create">): Promise<void> {
   const where = `sim:${nameOf(path)}`;
   if (!existsSync(path)) throw unknown(where);
-  const unlock = takeLock(`${path}.lock`, where);
+  const unlock = lock(path, where);
   try {
     const profile = options.profile ?? decodeState(readStateFile(path)).profile;
-    writeStateFile(path, SimulatedToken.create(options.world, { profile }).serialize());
+    write(path, SimulatedToken.create(options.world, { profile }));
   } finally {
     unlock();
   }
@@ -104,7 +121,7 @@ export async function resetToken(path: string, options: Omit<OpenTokenOptions, "
 export async function removeToken(path: string): Promise<void> {
   const where = `sim:${nameOf(path)}`;
   if (!existsSync(path)) throw unknown(where);
-  const unlock = takeLock(`${path}.lock`, where);
+  const unlock = lock(path, where);
   try {
     rmSync(path);
     rmSync(`${path}.new`, { force: true });

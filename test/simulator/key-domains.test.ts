@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { initialised, loggedIn, selected, send, sendAll, verifyPin } from "./support/token.ts";
+import { generateRsa, initialised, loggedIn, selected, send, sendAll, verifyPin } from "./support/token.ts";
 
 const query = "8052000000";
 const oneShare = { tags: "910103920101" };
@@ -42,11 +42,9 @@ describe("a DKEK on a genuine card", () => {
 
   test("blocks key generation until it is complete", async () => {
     const token = await loggedIn("genuine", oneShare);
-    const rsa =
-      "0046010000003A5F29010042095554434130303030317F4915060A04007F000702020201028203010001020208005F2010555443433030303030303130303030320000";
-    expect(await send(token, rsa)).toBe("6985");
+    expect(await send(token, generateRsa)).toBe("6985");
     await send(token, `8052000020${dkek}00`);
-    expect(await send(token, rsa)).toMatch(/^67.*9000$/);
+    expect(await send(token, generateRsa)).toMatch(/^67.*9000$/);
   });
 });
 

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
-import type { SimulatedToken } from "../../src/simulator/simulator.ts";
-import { bothProfiles, loggedIn, selectApplet } from "./support/token.ts";
+import { repeatableWorld } from "../../src/simulator/repeatable-world.ts";
+import { SimulatedToken } from "../../src/simulator/simulator.ts";
+import { bothProfiles, generateRsa, initialize, loggedIn, selectApplet, verifyPin } from "./support/token.ts";
 
 /** Instructions that present a PIN or set one. */
 const pinInstructions = [0x20, 0x24, 0x2c, 0x50];
@@ -43,6 +44,16 @@ function counters(token: SimulatedToken): unknown {
   };
 }
 
+test("a failure inside is answered 6F00, told to nobody on the wire, and changes nothing", async () => {
+  const world = { ...repeatableWorld("test"), rsaKey: () => Promise.reject(new Error("no keys today")) };
+  const token = SimulatedToken.create(world, { profile: "genuine" });
+  for (const command of [selectApplet, initialize(), verifyPin]) await token.transceive(fromHex(command));
+  const before = token.serialize();
+  expect(toHex(await token.transceive(fromHex(generateRsa)))).toBe("6F00");
+  expect(token.lastFault).toMatchObject({ message: "no keys today" });
+  expect(token.serialize()).toEqual(before);
+});
+
 describe.each(bothProfiles)("whatever bytes come, a %s", (profile) => {
   test.each([
     ["any bytes", anyBytes],
@@ -67,8 +78,7 @@ describe.each(bothProfiles)("whatever bytes come, a %s", (profile) => {
       fc.asyncProperty(likeACommand, async (command) => {
         await token.transceive(command);
         const state = JSON.parse(JSON.stringify(token.serialize())) as unknown;
-        const { SimulatedToken: Token } = await import("../../src/simulator/simulator.ts");
-        expect(Token.restore(state, token.world).serialize()).toEqual(token.serialize());
+        expect(SimulatedToken.restore(state, token.world).serialize()).toEqual(token.serialize());
         await token.transceive(fromHex(selectApplet));
       }),
       { numRuns: 200 },

@@ -44,6 +44,24 @@ describe("a token file", () => {
     expect(readdirSync(join(folder, "simulator"))).toEqual(["demo.json"]);
   });
 
+  test("is not taken in by what a crash left", async () => {
+    await session(initialize());
+    writeFileSync(`${path}.new`, '{"format":', { mode: 0o644 });
+    expect(await session("0020008106303030303030")).toEqual(["63C2"]);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(readdirSync(folder)).toEqual(["demo.json"]);
+  });
+
+  test("that cannot be made says so", async () => {
+    writeFileSync(join(folder, "file"), "");
+    await expect(openTokenFile(join(folder, "file", "a.json"), { world: world(), create: true })).rejects.toMatchObject(
+      {
+        code: "TOKEN_FILE_UNUSABLE",
+        kind: "service",
+      },
+    );
+  });
+
   test("says what it is", async () => {
     await session();
     const state = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
@@ -109,7 +127,7 @@ describe("a file that is no token", () => {
   test.skipIf(process.getuid?.() === 0)("because nobody may read it says so", async () => {
     await session();
     chmodSync(path, 0);
-    await expect(openTokenFile(path, { world: world() })).rejects.toMatchObject({ code: "TOKEN_FILE_UNREADABLE" });
+    await expect(openTokenFile(path, { world: world() })).rejects.toMatchObject({ code: "TOKEN_FILE_UNUSABLE" });
   });
 });
 

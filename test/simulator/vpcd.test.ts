@@ -8,7 +8,7 @@ import { repeatableWorld } from "../../src/simulator/repeatable-world.ts";
 import { SimulatedToken } from "../../src/simulator/simulator.ts";
 import { serveVpcd, type VpcdEvent } from "../../src/simulator/vpcd.ts";
 import { encodeFrame, FrameReader } from "../../src/simulator/vpcd-frames.ts";
-import { initialize, selectApplet, verifyPin } from "./support/token.ts";
+import { generateRsa, initialize, selectApplet, verifyPin } from "./support/token.ts";
 
 /** The side of pcscd, as far as vpcd's protocol goes. */
 class FakeVpcd {
@@ -189,9 +189,7 @@ describe("a token served to vpcd", () => {
     const other = serveVpcd(slow, { port, signal: end.signal });
     const slowReader = await vpcd.card();
     for (const command of [selectApplet, initialize(), verifyPin]) await slowReader.ask(command);
-    const key = slowReader.ask(
-      "0046010000003A5F29010042095554434130303030317F4915060A04007F000702020201028203010001020208005F2010555443433030303030303130303030320000",
-    );
+    const key = slowReader.ask(generateRsa);
     expect(await reader.ask(selectApplet)).toMatch(/9000$/);
     makeKey();
     expect(await key).toMatch(/^67.*9000$/);

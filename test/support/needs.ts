@@ -6,9 +6,6 @@ import { describe } from "vitest";
 /** `test/support/with-pcscd CMD…`: a pcscd and two vpcd readers of its own. */
 export const withPcscd = fileURLToPath(new URL("with-pcscd", import.meta.url));
 
-/** TCP ports on which vpcd waits for its two slots' cards. */
-export const vpcdPorts = [35_963, 35_964] as const;
-
 /** What a test on the real stack wants: `root`, `vpcd` (the virtual reader's driver), or the name of a program. */
 export type Need = "root" | "vpcd" | (string & {});
 

@@ -5,7 +5,5 @@ import { type CommandHandler, ok, refuse } from "../card.ts";
 export const getChallenge: CommandHandler = (card, command) => {
   const length = command.le ?? refuse(SW.wrongLength);
   if (card.profile.name === "genuine" && length > 1024) refuse(SW.wrongLength);
-  const challenge = card.world.random(Math.min(length, card.profile.maxResponse));
-  card.session.challenge = challenge;
-  return ok(challenge);
+  return ok(card.world.random(Math.min(length, card.profile.maxResponse)));
 };

@@ -10,6 +10,10 @@ export const soPin = "3537363231383830";
 export const selectApplet = "00A404000BE82B0601040181C31F020100";
 export const verifyPin = `0020008106${userPin}`;
 
+/** GENERATE ASYMMETRIC KEY PAIR, RSA 2048, key 01 (vectors/apdus.json, there key 02). */
+export const generateRsa =
+  "0046010000003A5F29010042095554434130303030317F4915060A04007F000702020201028203010001020208005F2010555443433030303030303130303030320000";
+
 /** A token in memory, powered on and selected. */
 export async function selected(profile: ProfileName, seed = "test"): Promise<SimulatedToken> {
   const token = SimulatedToken.create(repeatableWorld(seed), { profile });
