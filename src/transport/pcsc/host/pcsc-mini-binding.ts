@@ -1,11 +1,11 @@
 /**
  * pcsc-mini (npm, kofi-q): prebuilt for every Node, so it stands in where pcsclite cannot load. Its traps, and what is
  * done here: `start` throws when there is no service; no event says "that was the whole list", so it is taken as whole
- * after a moment of silence; its errors have names instead of numbers; a short
- * command's buffer is too small for long answers unless one is given; the ATR of its reader events is not the card's,
- * so a reader's ATR is known only after a connection.
+ * after a moment of silence; its errors have names instead of numbers; its buffer is too
+ * small for extended answers unless one is given; the ATR of its reader events is not the card's, so a reader's ATR is
+ * known only after a connection.
  */
-import type * as mini from "pcsc-mini";
+import { createRequire } from "node:module";
 import { codeOfName, PcscFailureError, pcscCodes } from "../pcsc-codes.ts";
 import { type ReaderInfo, readerInfo } from "../reader-info.ts";
 import { type BindingCard, type BindingListener, longestAnswer, type PcscBinding } from "./binding.ts";
@@ -14,17 +14,46 @@ import type { Share } from "./messages.ts";
 /** The first list is whole when nothing was told for so long: after a reader was told, or when there is none. */
 const quietMs = { afterNews: 40, withoutNews: 300 } as const;
 
+/** What is used of it. Its own types cannot be: where it did not install they are absent, and the build must go on. */
+interface PcscMini {
+  readonly Client: new () => Client;
+  readonly CardMode: { readonly EXCLUSIVE: number; readonly SHARED: number };
+  readonly CardDisposition: { readonly LEAVE: number; readonly RESET: number };
+}
+
+interface Client {
+  on(type: "reader", listener: (reader: Reader) => void): unknown;
+  on(type: "error", listener: (error: unknown) => void): unknown;
+  start(): unknown;
+  reader(name: string): Reader | undefined;
+}
+
+interface Reader {
+  name(): string;
+  on(type: "change", listener: (status: { readonly raw: number }) => void): unknown;
+  on(type: "disconnect", listener: () => void): unknown;
+  connect(mode: number): Promise<Card>;
+}
+
+interface Card {
+  state(): Promise<{ readonly atr: Uint8Array }>;
+  transmit(command: Uint8Array, room: ArrayBuffer): Promise<Uint8Array>;
+  reconnect(mode: number, action: number): Promise<unknown>;
+  disconnect(action: number): Promise<void>;
+}
+
 export async function loadPcscMini(): Promise<PcscBinding> {
-  return new PcscMiniBinding(await import("pcsc-mini"));
+  const load = createRequire(import.meta.url);
+  return new PcscMiniBinding(load("pcsc-mini") as PcscMini);
 }
 
 class PcscMiniBinding implements PcscBinding {
-  readonly #mini: typeof mini;
+  readonly #mini: PcscMini;
   readonly #readers = new Map<string, ReaderInfo>();
   #listener: BindingListener | null = null;
-  #client: mini.Client | null = null;
+  #client: Client | null = null;
 
-  constructor(module: typeof mini) {
+  constructor(module: PcscMini) {
     this.#mini = module;
   }
 
@@ -59,7 +88,7 @@ class PcscMiniBinding implements PcscBinding {
     this.#tell();
   }
 
-  #added(reader: mini.Reader, news: () => void): void {
+  #added(reader: Reader, news: () => void): void {
     const name = reader.name();
     this.#readers.set(name, readerInfo(name, 0, null));
     news();

@@ -4,17 +4,23 @@
  * connect is EXCLUSIVE unless told otherwise; `connect` on a reader it believes connected does nothing; there is no
  * reconnect; an answer longer than the buffer is an error; codes stand in the text only.
  */
-import type pcsclite from "pcsclite";
+import { createRequire } from "node:module";
 import { codeAtEnd, PcscFailureError } from "../pcsc-codes.ts";
 import { type ReaderInfo, readerInfo } from "../reader-info.ts";
 import { type BindingCard, type BindingListener, longestAnswer, type PcscBinding } from "./binding.ts";
 import type { Share } from "./messages.ts";
 
-type Client = ReturnType<typeof pcsclite>;
-type CardReader = Parameters<Parameters<Client["on"]>[1]>[0] & ReaderOfPcsclite;
+/** What is used of it. Its own types cannot be: where it did not install they are absent, and the build must go on. */
+type Pcsclite = () => Client;
 
-/** What is used of its `CardReader`, whose type it does not export. */
-interface ReaderOfPcsclite {
+interface Client {
+  /** Given the native readers' list, or an error, each time it changes. Called by pcsclite itself. */
+  start(told: (...list: unknown[]) => void): void;
+  on(type: "error", listener: (error: unknown) => void): unknown;
+  on(type: "reader", listener: (reader: CardReader) => void): unknown;
+}
+
+interface CardReader {
   readonly name: string;
   connected: boolean;
   readonly SCARD_SHARE_SHARED: number;
@@ -33,17 +39,17 @@ interface ReaderOfPcsclite {
 const settleMs = 500;
 
 export async function loadPcsclite(): Promise<PcscBinding> {
-  const { default: create } = await import("pcsclite");
-  return new PcscliteBinding(create);
+  const load = createRequire(import.meta.url);
+  return new PcscliteBinding(load("pcsclite") as Pcsclite);
 }
 
 class PcscliteBinding implements PcscBinding {
-  readonly #create: typeof pcsclite;
-  readonly #readers = new Map<string, { readonly reader: ReaderOfPcsclite; info: ReaderInfo | null }>();
+  readonly #create: Pcsclite;
+  readonly #readers = new Map<string, { readonly reader: CardReader; info: ReaderInfo | null }>();
   #listener: BindingListener | null = null;
   #client: Client | null = null;
 
-  constructor(create: typeof pcsclite) {
+  constructor(create: Pcsclite) {
     this.#create = create;
   }
 
@@ -83,8 +89,8 @@ class PcscliteBinding implements PcscBinding {
     this.#tell();
   }
 
-  #added(reader: ReaderOfPcsclite, told: () => void, fail: (error: unknown) => void): void {
-    const entry: { readonly reader: ReaderOfPcsclite; info: ReaderInfo | null } = { reader, info: null };
+  #added(reader: CardReader, told: () => void, fail: (error: unknown) => void): void {
+    const entry: { readonly reader: CardReader; info: ReaderInfo | null } = { reader, info: null };
     this.#readers.set(reader.name, entry);
     reader.on("status", (status) => {
       entry.info = readerInfo(reader.name, status.state, status.atr);
@@ -126,16 +132,15 @@ class PcscliteBinding implements PcscBinding {
 
 /** Calls `seen` after each list of readers that arrives, the empty one included. */
 function listenToBatches(client: Client, seen: () => void): void {
-  const inner = client as unknown as { start(told: (...list: unknown[]) => void): void };
-  const start = inner.start;
-  inner.start = (told) =>
+  const start = client.start;
+  client.start = (told) =>
     start.call(client, (...list) => {
       told(...list);
       seen();
     });
 }
 
-function connect(reader: ReaderOfPcsclite, mode: number): Promise<number> {
+function connect(reader: CardReader, mode: number): Promise<number> {
   reader.connected = false;
   return new Promise((resolve, reject) => {
     reader.connect({ share_mode: mode }, (error, protocol) =>
@@ -144,13 +149,13 @@ function connect(reader: ReaderOfPcsclite, mode: number): Promise<number> {
   });
 }
 
-function disconnect(reader: ReaderOfPcsclite, disposition: number): Promise<void> {
+function disconnect(reader: CardReader, disposition: number): Promise<void> {
   return new Promise((resolve, reject) => {
     reader.disconnect(disposition, (error) => (error ? reject(failure("SCardDisconnect", error)) : resolve()));
   });
 }
 
-function transmit(reader: ReaderOfPcsclite, command: Uint8Array, protocol: number): Promise<Uint8Array> {
+function transmit(reader: CardReader, command: Uint8Array, protocol: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     reader.transmit(Buffer.from(command), longestAnswer, protocol, (error, answer) =>
       error ? reject(failure("SCardTransmit", error)) : resolve(new Uint8Array(answer)),

@@ -17,7 +17,6 @@ export async function built(source: string): Promise<string> {
     platform: "node",
     format: "esm",
     target: "node20",
-    external: ["pcsclite", "pcsc-mini"],
     logLevel: "error",
   });
   return outfile;
