@@ -1,0 +1,3 @@
+import { contractOf } from "./support/loadable.ts";
+
+await contractOf("pcsc-mini");
