@@ -60,8 +60,9 @@ async function useDevice<T>(
     const card = await SmartCardHsm.open(channel, { policy: await attemptPolicy(context, raw) });
     await refuseExchanged(card, raw);
     // A served or recorded simulated token is told by its certificate.
-    const simulated = raw.simulated || (await card.identity()).simulated;
-    return await work({ card, simulated, exact: raw.exact });
+    // Always read here, so that the command asks the same of a token and of its recording.
+    const { simulated } = await card.identity();
+    return await work({ card, simulated: raw.simulated || simulated, exact: raw.exact });
   } finally {
     await channel.close();
     await raw.close();
@@ -69,19 +70,13 @@ async function useDevice<T>(
 }
 
 /** Between looking for the token and opening it, somebody may have put another card into the reader. */
-async function refuseExchanged(card: SmartCardHsm, raw: RawDevice): Promise<void> {
-  if (raw.expected === undefined) return;
-  const { name, label } = raw.expected;
-  const { serial, chr } = await card.identity();
-  if (serial === name || chr === name || (label && (await card.label()) === name)) return;
-  throw new HsmError(
-    "DEVICE_EXCHANGED",
-    "device",
-    `the token in ${raw.channel.where} is not "${name}" any more, it is ${serial}`,
-    {
-      advice: "somebody changed the card; look with `hsmadm device list`",
-    },
-  );
+async function refuseExchanged(card: SmartCardHsm, { expected, channel }: RawDevice): Promise<void> {
+  if (expected === undefined) return;
+  const { serial } = await card.identity();
+  if (serial === expected.serial) return;
+  throw new HsmError("DEVICE_EXCHANGED", "device", `${channel.where} holds ${serial} now, not ${expected.serial}`, {
+    advice: "somebody changed the card; look with `hsmadm device list`",
+  });
 }
 
 async function startRecorder({ globals, io }: CommandContext): Promise<TraceRecorder | undefined> {

@@ -7,8 +7,8 @@ export interface RawDevice {
   readonly replayed: boolean;
   /** What the operator named: the very token (serial, simulated name), or something another token could answer to. */
   readonly exact: boolean;
-  /** The serial, CHR or label that was asked for: the token found must bear it. */
-  readonly expected: { readonly name: string; readonly label: boolean } | undefined;
+  /** Whose card was seen in the reader when it was chosen: it must still be there. */
+  readonly expected: { readonly serial: string } | undefined;
   /** Milliseconds after which an exchange is given up here; where a layer below has its own deadline, a little later. */
   readonly deadlineMs: number;
   /** After the channel was closed without an error: whether everything that had to happen did. */

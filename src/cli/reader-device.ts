@@ -36,13 +36,12 @@ export async function openInReader(
       recorder?.recordFailedConnect(`reader "${chosen.reader}"`, error);
       throw error;
     });
-    const searched = chosen.by === "serial" || chosen.by === "label";
     return {
       channel,
       simulated: false,
       replayed: false,
       exact: chosen.by === "serial",
-      expected: searched && name !== null ? { name, label: chosen.by === "label" } : undefined,
+      expected: chosen.token,
       deadlineMs: context.globals.timeoutMs + graceMs,
       close: () => pcsc.close(),
     };

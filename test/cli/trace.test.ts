@@ -42,6 +42,20 @@ describe("--trace FILE", () => {
     expect(replayed.stdout).toContain("SIMULATED");
   });
 
+  test("device init and pin change replay too, given any secrets of the same length", async () => {
+    const init = "device init --label again --so-pin env:SO --pin env:PIN --dkek-shares 2";
+    const first = world.path("init.apdu");
+    const live = await officer.gets(0, `${init} --device sim:fresh --trace ${first}`);
+    expect((await officer.gets(0, `${init} --device trace:${first}`)).stdout).toBe(live.stdout);
+    const second = world.path("change.apdu");
+    const change = "pin change --pin env:PIN --new-pin env:NEW";
+    await officer.gets(0, `${change} --device sim:fresh --trace ${second}`);
+    await officer.gets(0, `pin change --pin env:WRONG --new-pin env:WRONG2 --device trace:${second}`);
+    expect(
+      existsSync(world.path("ledger.json")) && readFileSync(world.path("ledger.json"), "utf8").includes("fresh"),
+    ).toBe(false);
+  });
+
   test("a failing command is recorded too, and fails again in replay", async () => {
     const file = world.path("wrong.apdu");
     await officer.gets(4, `pin verify --device sim:traced --pin env:WRONG --trace ${file}`);
