@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 /** What the scripted card does with a command; see `room-main.mjs`. */
-export interface RoomRequest {
+interface RoomRequest {
   readonly do: "insert" | "remove" | "stop-pcscd" | "start-pcscd" | "log" | "mode" | "end";
   readonly slot?: number;
   readonly atr?: string;
