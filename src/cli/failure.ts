@@ -1,4 +1,4 @@
-import { type ErrorKind, exitCodes, HsmError, messageOf } from "../errors.ts";
+import { HsmError, messageOf } from "../errors.ts";
 import type { CliIo } from "./io.ts";
 import { type Document, schemaVersion } from "./output.ts";
 import { printable } from "./printable.ts";
@@ -47,13 +47,10 @@ export function reportFailure(io: CliIo, failure: Failure, json: boolean): void 
     };
     io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
   }
-  if (error.kind !== "interrupted") {
-    io.stderr.write(`hsmadm: error: ${printable(error.message)}\n`);
-    if (error.advice !== undefined)
-      for (const hint of error.advice.split("\n")) io.stderr.write(`hsmadm: hint: ${printable(hint)}\n`);
-  } else {
-    io.stderr.write("hsmadm: interrupted\n");
-  }
+  const isBare = error.message === error.kind;
+  const head = error.kind === "interrupted" ? (isBare ? "interrupted" : "interrupted: ") : "error: ";
+  io.stderr.write(`hsmadm: ${head}${isBare ? "" : printable(error.message)}\n`);
+  for (const hint of error.advice?.split("\n") ?? []) io.stderr.write(`hsmadm: hint: ${printable(hint)}\n`);
   if (io.env["HSMADM_DEBUG"]) io.stderr.write(`${causes(error)}\n`);
 }
 
@@ -67,8 +64,4 @@ function causes(error: unknown): string {
 
 export function usage(code: string, message: string, advice?: string): HsmError {
   return new HsmError(code, "usage", message, advice === undefined ? {} : { advice });
-}
-
-export function exitCodeOf(kind: ErrorKind): number {
-  return exitCodes[kind];
 }

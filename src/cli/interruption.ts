@@ -12,19 +12,12 @@ export function throwIfInterrupted(signal: AbortSignal): void {
   if (signal.aborted) throw interrupted();
 }
 
-/** Waits for `work` or for the interruption, whichever is first. Only for work that may be left lying, never for an exchange. */
-export async function unlessInterrupted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  throwIfInterrupted(signal);
-  let stop: (() => void) | undefined;
-  const halt = new Promise<never>((_, reject) => {
-    stop = () => reject(interrupted());
-    signal.addEventListener("abort", stop, { once: true });
-  });
-  try {
-    return await Promise.race([work, halt]);
-  } finally {
-    if (stop) signal.removeEventListener("abort", stop);
+/** Whether the work ended because it was interrupted, whatever was made of that on the way up. */
+export function isInterruption(error: unknown): boolean {
+  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
+    if (at instanceof HsmError && at.kind === "interrupted") return true;
   }
+  return false;
 }
 
 /**

@@ -1,6 +1,7 @@
+import { exitCodes, HsmError } from "../errors.ts";
 import { readGlobals } from "./context.ts";
 import { asHsmError, type Failure, reportFailure } from "./failure.ts";
-import { interrupted } from "./interruption.ts";
+import { isInterruption } from "./interruption.ts";
 import type { CliIo } from "./io.ts";
 import { Output } from "./output.ts";
 import { pathsFor } from "./paths.ts";
@@ -52,7 +53,7 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
       throw error;
     }
   } catch (error) {
-    const failure = failureOf(error, stop.signal.aborted, command);
+    const failure = failureOf(error, command);
     reportFailure(io, failure, json);
     return failure.exitCode;
   } finally {
@@ -66,11 +67,18 @@ export async function renderHelp(): Promise<string> {
   return topHelp();
 }
 
-function failureOf(error: unknown, aborted: boolean, command: string | undefined): Failure {
-  // A card taken away or an abandoned wait is only how the interruption was noticed.
-  const known = aborted && !(error instanceof Error && "code" in error) ? interrupted() : asHsmError(error);
+function failureOf(error: unknown, command: string | undefined): Failure {
+  const known = asHsmError(error);
+  if (isInterruption(known)) return { error: interruptedFrom(known), exitCode: exitCodes.interrupted, command };
   const told = known.details?.["exitCode"];
   return { error: known, exitCode: typeof told === "number" ? told : known.exitCode, command };
+}
+
+/** Ctrl-C in the middle of several steps is 130 all the same, with what was done so far in its message. */
+function interruptedFrom(error: HsmError): HsmError {
+  if (error.kind === "interrupted") return error;
+  const { message, advice, token, details, cause } = error;
+  return new HsmError("INTERRUPTED", "interrupted", message, { advice, token, details, cause });
 }
 
 /** The first Ctrl-C lets the exchange with the card end, the second does not wait. */

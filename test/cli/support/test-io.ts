@@ -46,6 +46,8 @@ export interface TestIoOptions {
   readonly env?: Record<string, string>;
   readonly person?: Terminal;
   readonly now?: Date;
+  /** Sees what goes to standard error as it is written. */
+  readonly onStderr?: (text: string) => void;
 }
 
 /** The outside world of one test file: a home of its own, and everything that was printed. */
@@ -80,7 +82,12 @@ export class TestWorld {
     const io: CliIo = {
       env: { HSMADM_HOME: this.home, PATH: process.env["PATH"], ...options.env },
       stdout: { write: (text: string) => (stdout += text) },
-      stderr: { write: (text: string) => (stderr += text) },
+      stderr: {
+        write: (text: string) => {
+          stderr += text;
+          options.onStderr?.(text);
+        },
+      },
       terminal: () => options.person ?? null,
       onSignal: (name, listener) => {
         const listeners = this.#listeners.get(name) ?? new Set();
