@@ -1,4 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { confirmDestruction } from "../../src/cli/confirm.ts";
+import type { CommandContext } from "../../src/cli/context.ts";
+import type { HsmError } from "../../src/errors.ts";
 import { Officer } from "./support/officer.ts";
 import { TestWorld, TypingPerson } from "./support/test-io.ts";
 
@@ -52,6 +55,34 @@ describe("device init on a token that holds something", () => {
     const { stderr } = await officer.gets(0, `${init} --device sim:new`, { person });
     expect(stderr).not.toContain("lost for ever");
     expect(person.prompts).toEqual([]);
+  });
+});
+
+describe("--yes", () => {
+  async function confirm(yes: boolean, exact: boolean, person?: TypingPerson): Promise<unknown> {
+    const said: string[] = [];
+    const context = {
+      globals: { yes, noInput: false },
+      io: { terminal: () => person ?? null },
+      output: { say: (line: string) => said.push(line) },
+    } as unknown as CommandContext;
+    const outcome = await confirmDestruction(context, { losses: ["everything"], serial: "S1", exact }).then(
+      () => "confirmed",
+      (error: unknown) => (error as HsmError).code,
+    );
+    expect(said).toContain("  everything");
+    return outcome;
+  }
+
+  test("needs a --device that names this very token: a label or a reader's name is not enough", async () => {
+    expect(await confirm(true, true)).toBe("confirmed");
+    expect(await confirm(true, false)).toBe("CONFIRMATION_MISSING");
+    expect(await confirm(false, true)).toBe("CONFIRMATION_MISSING");
+  });
+
+  test("without that the serial is asked for, where somebody can be asked", async () => {
+    expect(await confirm(true, false, new TypingPerson("S1"))).toBe("confirmed");
+    expect(await confirm(true, false, new TypingPerson("S2"))).toBe("CANCELLED");
   });
 });
 
