@@ -7,7 +7,7 @@ export interface ReaderWithState {
 }
 
 /** What a look at a card told; `null` fields were not asked for. */
-export interface SeenToken {
+interface SeenToken {
   readonly serial: string;
   readonly chr: string;
   readonly label: string | null;

@@ -22,7 +22,7 @@ export interface CliIo {
 
 export type CliSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
-export interface TextSink {
+interface TextSink {
   write(text: string): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;

@@ -17,9 +17,9 @@ export function simulatedFile(context: CommandContext, name: string): string {
  * Randomness and clock of simulated tokens. `HSMADM_SIMULATOR_SEED` makes runs repeatable for documentation and tests;
  * keys made so are known to everybody who knows the seed.
  */
-export async function simulatorWorld(io: CliIo): Promise<SimulatorWorld> {
+export async function simulatorWorld(io: CliIo, name: string): Promise<SimulatorWorld> {
   const seed = io.env["HSMADM_SIMULATOR_SEED"];
-  if (seed) return (await import("../simulator/repeatable-world.ts")).repeatableWorld(seed);
+  if (seed) return (await import("../simulator/repeatable-world.ts")).repeatableWorld(`${seed}:${name}`);
   return (await import("../simulator/world.ts")).defaultWorld();
 }
 
@@ -33,7 +33,7 @@ export async function openSimulated(context: CommandContext, name: string): Prom
   const { openTokenFile } = await import("../simulator/token-store.ts");
   await ensurePrivateFolder(context.paths.simulator);
   const channel = await openTokenFile(simulatedFile(context, name), {
-    world: await simulatorWorld(context.io),
+    world: await simulatorWorld(context.io, name),
     create: true,
   });
   return {

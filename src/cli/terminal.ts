@@ -78,6 +78,6 @@ function readLine(line: Line, prompt: string, shown: boolean): Promise<Uint8Arra
   });
 }
 
-export function cancelled(): HsmError {
+function cancelled(): HsmError {
   return new HsmError("CANCELLED", "cancelled", "cancelled, nothing was sent");
 }

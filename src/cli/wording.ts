@@ -18,7 +18,7 @@ export async function tokenName({ card, simulated }: OpenDevice): Promise<string
   return `${serial || card.channel.where}${simulated ? ` (${simulatedMark})` : ""}`;
 }
 
-export function tries(count: number): string {
+function tries(count: number): string {
   return `${count} ${count === 1 ? "try" : "tries"} left`;
 }
 

@@ -169,6 +169,18 @@ describe("simulated tokens", () => {
     }
   });
 
+  test("HSMADM_SIMULATOR_SEED makes tokens repeatable, and different by name", async () => {
+    const seeded = async (seed: string, name: string) => {
+      const env = { HSMADM_SIMULATOR_SEED: seed, HSMADM_HOME: world.path(`seeded-${Math.random()}`) };
+      const document = await officer.document(0, `pin status --device sim:${name}`, { env });
+      return (document["token"] as { serial: string }).serial;
+    };
+    expect(await seeded("1", "a")).toBe(await seeded("1", "a"));
+    expect(
+      new Set([await seeded("1", "a"), await seeded("2", "a"), await seeded("1", "b"), await serialOf("a")]).size,
+    ).toBe(4);
+  });
+
   test("a corrupt state file is refused and left as it was", async () => {
     const { mkdirSync, readFileSync, writeFileSync } = await import("node:fs");
     mkdirSync(world.path("simulator"), { recursive: true });

@@ -63,5 +63,6 @@ suite("hsmadm through pcscd and vpcd readers", () => {
     expect(step("guard of nothing").code).toBe(5);
     expect(step("doctor").code).toBe(0);
     expect(step("replay").code).toBe(0);
+    expect(step("silent").code).toBe(12);
   });
 });

@@ -22,7 +22,7 @@ export async function run(context: CommandContext): Promise<undefined> {
   }
   const { openTokenFile } = await import("../../simulator/token-store.ts");
   await ensurePrivateFolder(context.paths.simulator);
-  const channel = await openTokenFile(file, { world: await simulatorWorld(context.io), profile, create: true });
+  const channel = await openTokenFile(file, { world: await simulatorWorld(context.io, name), profile, create: true });
   await channel.close();
   const token = await existingSimulated(context);
   output.result({ ...token }, [

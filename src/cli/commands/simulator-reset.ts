@@ -17,6 +17,6 @@ export async function run(context: CommandContext): Promise<undefined> {
     device: `sim:${token.name}`,
   });
   const { resetToken } = await import("../../simulator/token-store.ts");
-  await resetToken(simulatedFile(context, token.name), { world: await simulatorWorld(context.io) });
+  await resetToken(simulatedFile(context, token.name), { world: await simulatorWorld(context.io, token.name) });
   context.output.result({ name: token.name, reset: true }, [`sim:${token.name} (SIMULATED) is as new`]);
 }

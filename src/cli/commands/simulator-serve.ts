@@ -24,9 +24,12 @@ export async function run(context: CommandContext): Promise<undefined> {
   await ensurePrivateFolder(paths.simulator);
   const opened: { name: string; token: Awaited<ReturnType<typeof openTokenFile>> }[] = [];
   try {
-    const world = await simulatorWorld(io);
     for (const name of names) {
-      const options = { world, create: true, ...(profile === undefined ? {} : { profile }) };
+      const options = {
+        world: await simulatorWorld(io, name),
+        create: true,
+        ...(profile === undefined ? {} : { profile }),
+      };
       opened.push({ name, token: await openTokenFile(simulatedFile(context, name), options) });
     }
     output.note("serving until Ctrl-C:");

@@ -26,5 +26,9 @@ step "guard" only_stdout hsmadm guard --device story -- sh -c 'echo guarded; exi
 step "guard of nothing" hsmadm guard --device nobody -- echo never
 step "replay" hsmadm device status --device "trace:$HSMADM_HOME/story.apdu"
 step "doctor" hsmadm doctor --device "$serial"
+# The card falls silent in the middle: nothing answers behind the reader any more.
+kill -STOP $serve
+step "silent" hsmadm pin status --device "$reader" --timeout 1
+kill -CONT $serve
 kill $serve
 wait $serve
