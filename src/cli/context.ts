@@ -1,3 +1,4 @@
+import type { DriverName } from "../transport/pcsc/pcsc.ts";
 import type { CommandArguments } from "./arguments.ts";
 import { usage } from "./failure.ts";
 import type { CliIo } from "./io.ts";
@@ -16,7 +17,7 @@ export interface GlobalOptions {
   readonly dryRun: boolean;
   readonly quiet: boolean;
   readonly timeoutMs: number;
-  readonly driver: "pcsclite" | "pcsc-mini" | undefined;
+  readonly driver: DriverName | undefined;
   readonly minTries: number;
   readonly minSoTries: number;
   readonly noLedger: boolean;
@@ -42,10 +43,14 @@ export interface CommandModule {
 
 const defaultSeconds = 30;
 
+function isDriver(name: string): name is DriverName {
+  return /^(pcsclite|pcsc-mini)$/.test(name);
+}
+
 /** @throws HsmError of kind `usage` */
 export function readGlobals(args: CommandArguments, env: CliIo["env"], manyDevices: boolean): GlobalOptions {
   const driver = args.text("driver");
-  if (driver !== undefined && driver !== "pcsclite" && driver !== "pcsc-mini") {
+  if (driver !== undefined && !isDriver(driver)) {
     throw usage("OPTION_VALUE", "--driver knows pcsclite and pcsc-mini");
   }
   const given = args.texts("device");

@@ -92,6 +92,27 @@ describe("command line", () => {
     }
   });
 
+  test("values of options are checked before anything is opened", async () => {
+    for (const extra of [
+      "--driver x",
+      "--timeout 0",
+      "--timeout -1",
+      "--timeout 1e9",
+      "--min-tries -1",
+      "--min-so-tries 16",
+      "--min-tries 1.5",
+    ]) {
+      const [name = "", value] = extra.split(" ");
+      const { code, stderr } = await world.run(["pin", "status", "--device", "sim:unopened", `${name}=${value}`]);
+      expect(code, extra).toBe(2);
+      expect(stderr, extra).toContain(name);
+    }
+    expect(
+      (await world.run(["pin", "status", "--device", "sim:opened", "--driver", "pcsc-mini", "--timeout", "0.5"])).code,
+    ).toBe(0);
+    expect((await world.run(["simulator", "list"])).stdout).not.toContain("unopened");
+  });
+
   test("an option given twice is refused", async () => {
     const { stderr, code } = await world.run(["pin", "status", "--device", "sim:a", "--device", "sim:b"]);
     expect(code).toBe(2);
