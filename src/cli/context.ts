@@ -1,4 +1,4 @@
-import type { DriverName } from "../transport/pcsc/pcsc.ts";
+import type { openPcsc } from "../transport/pcsc/pcsc.ts";
 import type { CommandArguments } from "./arguments.ts";
 import { usage } from "./failure.ts";
 import type { CliIo } from "./io.ts";
@@ -40,6 +40,9 @@ export interface CommandContext {
 export interface CommandModule {
   run(context: CommandContext): Promise<number | undefined>;
 }
+
+/** The PC/SC bindings by name. */
+type DriverName = NonNullable<Parameters<typeof openPcsc>[0]["driver"]>;
 
 const defaultSeconds = 30;
 
