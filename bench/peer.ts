@@ -15,11 +15,20 @@ token.transceive = (bytes) => {
   return transceive(bytes);
 };
 
-/** Runs the tool and tells how many commands reached the card. pcscd needs a moment to see it: the tool itself waits. */
+/** pcscd needs a moment to see the card; it has seen it when it was powered. */
+const powered = new Promise<void>((resolve) => {
+  const reset = token.reset.bind(token);
+  token.reset = () => {
+    setImmediate(resolve);
+    return reset();
+  };
+});
+
+/** Runs the tool and tells how many commands reached the card. */
 function count(...args: string[]): Promise<number> {
   const before = commands;
   return new Promise((resolve, reject) => {
-    const child = spawn("sc-hsm-tool", ["--wait", ...args], { stdio: "ignore" });
+    const child = spawn("sc-hsm-tool", args, { stdio: "ignore" });
     child.on("error", reject);
     child.on("close", (code) => (code === 0 ? resolve(commands - before) : reject(new Error(`sc-hsm-tool: ${code}`))));
   });
@@ -28,6 +37,7 @@ function count(...args: string[]): Promise<number> {
 const stop = new AbortController();
 const served = serveVpcd(token, { signal: stop.signal });
 try {
+  await powered;
   const init = await count(
     "--initialize",
     "--so-pin",

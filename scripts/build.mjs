@@ -1,6 +1,6 @@
 // Builds dist/: the library (JavaScript and types), and the command as one file with V8's code cache beside it.
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ensureInstalled, root, run } from "./lib/installed.mjs";
 
@@ -34,11 +34,20 @@ export async function build(options = {}) {
   const print = fingerprint();
   if (existsSync(mark) && readFileSync(mark, "utf8") === print) return;
   if (!options.quiet) process.stderr.write("building …\n");
-  rmSync(dist, { recursive: true, force: true });
-  run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"]);
-  const { bundleCommand } = await import("./lib/bundle.mjs");
-  await bundleCommand(dist);
-  writeFileSync(mark, print);
+  // Built beside and put in place at the end: whoever runs the command meanwhile has the old one, whole.
+  const next = `${dist}.next-${process.pid}`;
+  const old = `${dist}.old-${process.pid}`;
+  try {
+    const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+    run(process.execPath, [tsc, "-p", "tsconfig.build.json", "--outDir", next]);
+    const { bundleCommand } = await import("./lib/bundle.mjs");
+    await bundleCommand(next);
+    writeFileSync(join(next, ".built"), print);
+    if (existsSync(dist)) renameSync(dist, old);
+    renameSync(next, dist);
+  } finally {
+    for (const folder of [next, old]) rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 if (process.argv[1] === join(root, "scripts", "build.mjs")) await build();

@@ -5,10 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
-import { root } from "./installed.mjs";
 
 const folder = process.argv[2];
-const { loadBundle } = await import(pathToFileURL(join(root, "dist/src/cli/launch.js")).href);
+const { loadBundle } = await import(pathToFileURL(join(folder, "../src/cli/launch.js")).href);
 const home = mkdtempSync(join(tmpdir(), "hsmadm-build-"));
 try {
   const { script, exports } = loadBundle(join(folder, "hsmadm.cjs"), undefined);
