@@ -1,3 +1,4 @@
+import type { OnceCounted } from "../cards/smartcard-hsm/attempt.ts";
 import type { InitializeSettings } from "../cards/smartcard-hsm/initialize.ts";
 import { encodeTokenInfo } from "../cards/smartcard-hsm/pkcs15-token-info.ts";
 import type { TokenIdentity, TokenStatus } from "../cards/smartcard-hsm/token-status.ts";
@@ -7,16 +8,18 @@ import { HsmError, messageOf } from "../errors.ts";
 export interface ProvisionableCard {
   identity(): Promise<TokenIdentity>;
   status(): Promise<TokenStatus>;
-  initialize(settings: InitializeSettings): Promise<void>;
+  initialize(settings: OnceCounted<InitializeSettings>): Promise<InitializeSettings>;
   verifyUserPin(pin: Uint8Array): Promise<void>;
   writeLabel(label: string): Promise<void>;
 }
 
-export interface InitialisePlan extends InitializeSettings {
+export interface InitialisePlan {
   readonly label?: string | undefined;
+  /** Asked for once the SO-PIN's counter is known, it can ask for PINs and whether the keys may go. */
+  readonly settings: OnceCounted<InitializeSettings>;
 }
 
-export type InitialiseStep = "initialise" | "status" | "login" | "label";
+export type InitialiseStep = "status" | "login" | "label";
 
 export interface InitialiseOutcome {
   readonly identity: TokenIdentity;
@@ -44,18 +47,16 @@ export async function initialiseToken(
   plan: InitialisePlan,
   progress: (step: InitialiseStep) => void = () => undefined,
 ): Promise<InitialiseOutcome> {
-  const { label, ...settings } = plan;
+  const { label } = plan;
   if (label !== undefined) encodeTokenInfo(label); // A label that cannot be written must not cost the keys first.
 
-  progress("initialise");
-  await card.initialize(settings);
-
+  const settings = await card.initialize(plan.settings);
   return inPart(plan, async () => {
     progress("status");
     const identity = await card.identity();
     const status = await card.status();
     const labelNote =
-      label === undefined ? null : (cannotLabelYet(settings) ?? (await writeLabel(card, plan, progress)));
+      label === undefined ? null : (cannotLabelYet(settings) ?? (await writeLabel(card, label, settings, progress)));
     return {
       identity,
       status,
@@ -79,10 +80,11 @@ function cannotLabelYet({ transportPin, publicKeyAuthentication, userPin }: Init
 
 async function writeLabel(
   card: ProvisionableCard,
-  { label, userPin }: InitialisePlan,
+  label: string,
+  { userPin }: InitializeSettings,
   progress: (step: InitialiseStep) => void,
 ): Promise<string | null> {
-  if (label === undefined || userPin === undefined) return null;
+  if (userPin === undefined) return null;
   progress("login");
   try {
     await card.verifyUserPin(userPin);

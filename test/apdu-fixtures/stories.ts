@@ -125,7 +125,7 @@ export const stories: readonly Story[] = [
       const facts: Facts = [];
       for (const wrong of wrongPins) facts.push(await tell(card.verifyUserPin(wrong)));
       facts.push(await states(card), await tell(card.verifyUserPin(pin)));
-      facts.push(await tell(card.unblockUserPin(soPin, newPin)), await states(card));
+      facts.push(await tell(card.unblockUserPin({ soPin, next: newPin })), await states(card));
       facts.push(await tell(card.verifyUserPin(pin)), await tell(card.verifyUserPin(newPin)), await states(card));
       await card.channel.close();
       return facts;
@@ -139,9 +139,9 @@ export const stories: readonly Story[] = [
     async play(connect, { pin, newPin, soPin, wrongSoPins }) {
       const card = await SmartCardHsm.open(await connect(), toTheEnd);
       const facts: Facts = [];
-      for (const wrong of wrongSoPins) facts.push(await tell(card.changeSoPin(wrong, soPin)));
+      for (const wrong of wrongSoPins) facts.push(await tell(card.changeSoPin({ current: wrong, next: soPin })));
       facts.push(await states(card));
-      facts.push(await tell(card.unblockUserPin(soPin, newPin)));
+      facts.push(await tell(card.unblockUserPin({ soPin, next: newPin })));
       facts.push(await tell(card.initialize({ soPin, userPin: pin, dkek: { kind: "none" } })));
       facts.push(await tell(card.verifyUserPin(pin)), await states(card));
       await card.channel.close();
@@ -161,7 +161,7 @@ export const stories: readonly Story[] = [
       const facts = [
         await states(card),
         await tell(card.verifyUserPin(pin)),
-        await tell(card.changeUserPin(pin, newPin)),
+        await tell(card.changeUserPin({ current: pin, next: newPin })),
       ];
       facts.push(await tell(card.verifyUserPin(newPin)), await states(card));
       await card.channel.close();
@@ -180,10 +180,10 @@ export const stories: readonly Story[] = [
           throw new TransportError("CARD_REMOVED", `the card was taken out of ${channel.where}`, { layer: "sim" });
       };
       const card = await SmartCardHsm.open(await connect(pulled));
-      const facts = [await tell(card.changeUserPin(pin, newPin))];
+      const facts = [await tell(card.changeUserPin({ current: pin, next: newPin }))];
       await card.channel.close();
       const later = await SmartCardHsm.open(await connect());
-      facts.push(await states(later), await tell(later.changeUserPin(pin, newPin)));
+      facts.push(await states(later), await tell(later.changeUserPin({ current: pin, next: newPin })));
       await later.channel.close();
       return facts;
     },

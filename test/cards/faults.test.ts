@@ -31,9 +31,9 @@ const stories: readonly [string, (card: SmartCardHsm) => Promise<unknown>, attem
     },
     2,
   ],
-  ["change the user PIN", (card) => card.changeUserPin(pin, next), 1],
-  ["change the SO-PIN", (card) => card.changeSoPin(soPin, fromHex("0123456789ABCDEF")), 1],
-  ["unblock", (card) => card.unblockUserPin(soPin, next), 1],
+  ["change the user PIN", (card) => card.changeUserPin({ current: pin, next }), 1],
+  ["change the SO-PIN", (card) => card.changeSoPin({ current: soPin, next: fromHex("0123456789ABCDEF") }), 1],
+  ["unblock", (card) => card.unblockUserPin({ soPin, next }), 1],
   [
     "files and random bytes",
     async (card) => {
@@ -156,12 +156,12 @@ describe("pulled out at every exchange, before or after the token did its work",
     for (const worked of [false, true]) {
       for (let at = 0; ; at++) {
         const token = FakeToken.initialised();
-        const whole = await pull(token, at, worked, (card) => card.changeUserPin(pin, next));
+        const whole = await pull(token, at, worked, (card) => card.changeUserPin({ current: pin, next }));
         const card = await SmartCardHsm.open(token);
         expect(await card.status()).toMatchObject({ state: "operational", userPin: { triesLeft: 3 } });
         const now = token.userPin ?? new Uint8Array(0);
         expect([pin, next]).toContainEqual(now);
-        await card.changeUserPin(now, pin);
+        await card.changeUserPin({ current: now, next: pin });
         if (whole) break;
         expect(at).toBeLessThan(20);
       }

@@ -132,7 +132,7 @@ describe.each(recordedVersions)("recorded with OpenSC %s", (version) => {
 
     // A wrong SO-PIN, then the right one.
     const officer = await SmartCardHsm.open(mixed(channel, stepOf(version, 8)));
-    await expect(officer.unblockUserPin(fromHex("0000000000000000"), pin)).rejects.toMatchObject({
+    await expect(officer.unblockUserPin({ soPin: fromHex("0000000000000000"), next: pin })).rejects.toMatchObject({
       code: "SO_PIN_WRONG",
       kind: "authentication",
       triesLeft: 14,
@@ -142,7 +142,7 @@ describe.each(recordedVersions)("recorded with OpenSC %s", (version) => {
     channel.at(9);
     expect(await officer.status()).toMatchObject({ state: "user-pin-blocked", soPin: { triesLeft: 14 } });
     const right = await SmartCardHsm.open(mixed(channel, stepOf(version, 10)));
-    await right.unblockUserPin(soPin, pin);
+    await right.unblockUserPin({ soPin, next: pin });
     channel.at(11);
     expect(await right.status()).toMatchObject({
       state: "operational",
@@ -153,10 +153,10 @@ describe.each(recordedVersions)("recorded with OpenSC %s", (version) => {
 
   test("changes of both PINs are OpenSC's bytes", async () => {
     const user = await SmartCardHsm.open(new RecordedCard(version, "16-random-pin-change", 2));
-    await user.changeUserPin(pin, utf8Bytes("123456")).catch(onlyMissing);
+    await user.changeUserPin({ current: pin, next: utf8Bytes("123456") }).catch(onlyMissing);
     const officer = new RecordedCard(version, "16-random-pin-change", 4);
     const driver = await SmartCardHsm.open(mixed(officer, new RecordedCard(version, "05-status", 0)));
-    await driver.changeSoPin(soPin, fromHex("0123456789ABCDEF"));
+    await driver.changeSoPin({ current: soPin, next: fromHex("0123456789ABCDEF") });
     expect(officer.sent.at(-1)).toBe("002400881035373632313838300123456789ABCDEF");
   });
 });

@@ -84,7 +84,8 @@ describe("--trace FILE", () => {
 describe("--device trace:FILE", () => {
   test("another command line than the recorded one, a cut one, one not used up: exit 9 with a sentence", async () => {
     const file = world.path("status.apdu");
-    const other = await officer.gets(9, `pin status --device trace:${file}`);
+    const unblock = `pin unblock --so-pin env:SO --new-pin env:PIN --device trace:${file}`;
+    const other = await officer.gets(9, unblock);
     expect(other.stderr).toContain("other command");
     const text = readFileSync(file, "utf8");
     const cut = world.path("cut.apdu");

@@ -162,7 +162,7 @@ export function smartCardHsmContract(
         }
         expect(await status(subject)).toMatchObject({ state: "user-pin-blocked", userPin: { state: "blocked" } });
         await expect(use(subject, (card) => card.verifyUserPin(userPin))).rejects.toMatchObject({ kind: "blocked" });
-        await use(subject, (card) => card.unblockUserPin(soPin, otherPin));
+        await use(subject, (card) => card.unblockUserPin({ soPin, next: otherPin }));
         await use(subject, (card) => card.verifyUserPin(otherPin));
         expect(await status(subject)).toMatchObject({ state: "operational", userPin: { triesLeft: 3 } });
       }));
@@ -171,7 +171,7 @@ export function smartCardHsmContract(
       withSubject(async (subject) => {
         await initialise(subject, { pinReset: "counter-only" });
         await expect(use(subject, (card) => card.verifyUserPin(wrongPin))).rejects.toMatchObject({ triesLeft: 2 });
-        await use(subject, (card) => card.unblockUserPin(soPin));
+        await use(subject, (card) => card.unblockUserPin({ soPin }));
         expect((await status(subject)).userPin.triesLeft).toBe(3);
         await use(subject, (card) => card.verifyUserPin(userPin));
       }));
@@ -179,7 +179,7 @@ export function smartCardHsmContract(
     test("does not unblock where it was initialised without that", () =>
       withSubject(async (subject) => {
         await initialise(subject, { pinReset: "never" });
-        await expect(use(subject, (card) => card.unblockUserPin(soPin, otherPin))).rejects.toMatchObject({
+        await expect(use(subject, (card) => card.unblockUserPin({ soPin, next: otherPin }))).rejects.toMatchObject({
           code: "PIN_RESET_NOT_ENABLED",
         });
         expect((await status(subject)).soPin.triesLeft).toBe(15);
@@ -188,7 +188,7 @@ export function smartCardHsmContract(
     test("changes the user PIN; the old one is wrong from then on", () =>
       withSubject(async (subject) => {
         await initialise(subject);
-        await use(subject, (card) => card.changeUserPin(userPin, otherPin));
+        await use(subject, (card) => card.changeUserPin({ current: userPin, next: otherPin }));
         await expect(use(subject, (card) => card.verifyUserPin(userPin))).rejects.toMatchObject({ triesLeft: 2 });
         await use(subject, (card) => card.verifyUserPin(otherPin));
       }));
@@ -196,7 +196,9 @@ export function smartCardHsmContract(
     test("a wrong current PIN in a change costs a try and changes nothing", () =>
       withSubject(async (subject) => {
         await initialise(subject);
-        await expect(use(subject, (card) => card.changeUserPin(wrongPin, otherPin))).rejects.toMatchObject({
+        await expect(
+          use(subject, (card) => card.changeUserPin({ current: wrongPin, next: otherPin })),
+        ).rejects.toMatchObject({
           triesLeft: 2,
         });
         await use(subject, (card) => card.verifyUserPin(userPin));
@@ -206,8 +208,8 @@ export function smartCardHsmContract(
       withSubject(async (subject) => {
         const next = checkSoPin(bytes("A1B2C3D4E5F60718"));
         await initialise(subject);
-        await use(subject, (card) => card.changeSoPin(soPin, next));
-        await use(subject, (card) => card.unblockUserPin(next, otherPin));
+        await use(subject, (card) => card.changeSoPin({ current: soPin, next }));
+        await use(subject, (card) => card.unblockUserPin({ soPin: next, next: otherPin }));
         expect((await status(subject)).soPin).toMatchObject({ triesLeft: 15 });
       }),
     );
@@ -216,7 +218,9 @@ export function smartCardHsmContract(
       withSubject(async (subject) => {
         await initialise(subject);
         const wrong = checkSoPin(bytes("0000000000000000"));
-        await expect(use(subject, (card) => card.unblockUserPin(wrong, otherPin))).rejects.toMatchObject({
+        await expect(
+          use(subject, (card) => card.unblockUserPin({ soPin: wrong, next: otherPin })),
+        ).rejects.toMatchObject({
           code: "SO_PIN_WRONG",
           which: "so-pin",
           triesLeft: 14,
@@ -254,7 +258,7 @@ export function smartCardHsmContract(
         await expect(use(subject, (card) => card.verifyUserPin(userPin))).rejects.toMatchObject({
           code: "TRANSPORT_PIN",
         });
-        await use(subject, (card) => card.changeUserPin(userPin, otherPin));
+        await use(subject, (card) => card.changeUserPin({ current: userPin, next: otherPin }));
         expect((await status(subject)).state).toBe("operational");
         await use(subject, (card) => card.verifyUserPin(otherPin));
       }),

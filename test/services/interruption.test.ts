@@ -16,7 +16,7 @@ const pin = new TextEncoder().encode("648219");
 const next = new TextEncoder().encode("123987");
 const wrong = new TextEncoder().encode("000000");
 const soPin = fromHex("3537363231383830");
-const plan: InitialisePlan = { soPin, userPin: pin, dkek: { kind: "none" }, label: "demo" };
+const plan: InitialisePlan = { label: "demo", settings: { soPin, userPin: pin, dkek: { kind: "none" } } };
 
 const verify = 0x20;
 const change = 0x24;
@@ -55,17 +55,17 @@ describe.each(["genuine", "pico"] as const)("%s", (profile) => {
 
     test("at every exchange of `pin change`", async () => {
       const whole = new PulledCard(await initialised());
-      await (await openOn(whole)).changeUserPin(pin, next);
+      await (await openOn(whole)).changeUserPin({ current: pin, next });
       for (let at = 0; at < whole.sent.length; at++) {
         const token = await initialised();
         const pulled = new PulledCard(token, { at, when });
-        await expectHsmError(async () => (await openOn(pulled)).changeUserPin(pin, next));
+        await expectHsmError(async () => (await openOn(pulled)).changeUserPin({ current: pin, next }));
         expect(pulled.count(change)).toBeLessThanOrEqual(1);
 
         const card = await openOn(new PulledCard(token));
         expect(await reportDevice(card)).toMatchObject({ state: "operational", userPin: { triesLeft: 3 } });
         // Either the change was made or it was not; running it again tells, at the price of one try at most.
-        const again = await card.changeUserPin(pin, next).then(
+        const again = await card.changeUserPin({ current: pin, next }).then(
           () => "made now",
           (error: HsmError) => error.code,
         );
@@ -113,7 +113,10 @@ describe.each(["genuine", "pico"] as const)("%s", (profile) => {
 
 test("`device init` with a label and DKEK shares takes the ten exchanges of the budget on a genuine token", async () => {
   const channel = new PulledCard(SimulatedToken.create(repeatableWorld("budget"), { profile: "genuine" }));
-  await initialiseToken(await openOn(channel), { ...plan, dkek: { kind: "shares", shares: 1 } });
+  await initialiseToken(await openOn(channel), {
+    label: "demo",
+    settings: { soPin, userPin: pin, dkek: { kind: "shares", shares: 1 } },
+  });
   expect(channel.sent.length).toBe(10);
 });
 

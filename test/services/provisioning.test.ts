@@ -5,12 +5,16 @@ import { type InitialisePlan, initialiseToken, type ProvisionableCard } from "..
 import { statusOf } from "./statuses.ts";
 
 const pin = new TextEncoder().encode("648219");
-const plan: InitialisePlan = {
+const wanted: InitializeSettings = {
   soPin: new Uint8Array(8).fill(0x35),
   userPin: pin,
   dkek: { kind: "shares", shares: 2 },
-  label: "demo",
 };
+const plan: InitialisePlan = { label: "demo", settings: wanted };
+const planWith = (changes: Partial<InitializeSettings>): InitialisePlan => ({
+  ...plan,
+  settings: { ...wanted, ...changes },
+});
 
 /** Counts what it is asked, and fails at the call with this number. */
 function card(fault?: { at: number; error: HsmError }) {
@@ -29,9 +33,10 @@ function card(fault?: { at: number; error: HsmError }) {
     chain: { status: "not-verifiable", reason: "because" },
   } as const;
   const double: ProvisionableCard = {
-    initialize(given) {
-      settings.push(given);
-      return call("initialize", undefined);
+    async initialize(given) {
+      const chosen = typeof given === "function" ? await given(statusOf(3, 15).soPin) : given;
+      settings.push(chosen);
+      return call("initialize", chosen);
     },
     identity: () => call("identity", identity),
     status: () => call("status", statusOf(3, 15)),
@@ -46,7 +51,7 @@ test("initialise, look, log in, label: in this order and each once", async () =>
   const steps: string[] = [];
   const outcome = await initialiseToken(double, plan, (step) => steps.push(step));
   expect(calls).toEqual(["initialize", "identity", "status", "verify", "label demo"]);
-  expect(steps).toEqual(["initialise", "status", "login", "label"]);
+  expect(steps).toEqual(["status", "login", "label"]);
   expect(settings[0]).not.toHaveProperty("label");
   expect(outcome).toMatchObject({ labelWritten: true, labelNote: null, exportable: true, identity: { key: "AA" } });
 });
@@ -65,8 +70,8 @@ test.each([
   ["shares", true, "once all DKEK shares are imported"],
   ["key-domains", true, "once it has its shares"],
 ])("DKEK %s: exportable %s", async (kind, exportable, note) => {
-  const dkek = { kind, shares: 1, domains: 1 } as InitialisePlan["dkek"];
-  const outcome = await initialiseToken(card().double, { ...plan, dkek });
+  const dkek = { kind, shares: 1, domains: 1 } as InitializeSettings["dkek"];
+  const outcome = await initialiseToken(card().double, planWith({ dkek }));
   expect(outcome.exportable).toBe(exportable);
   expect(outcome.exportNote).toContain(note);
 });
@@ -77,7 +82,7 @@ test.each([
   [{ publicKeyAuthentication: { required: 1, total: 2 }, userPin: undefined }, "authentication keys are registered"],
 ])("%j: the label waits, and no PIN is presented", async (changes, note) => {
   const { double, calls } = card();
-  const outcome = await initialiseToken(double, { ...plan, ...changes });
+  const outcome = await initialiseToken(double, planWith(changes));
   expect(calls).not.toContain("verify");
   expect(outcome.labelWritten).toBe(false);
   expect(outcome.labelNote).toContain(note);
@@ -85,7 +90,7 @@ test.each([
 
 test("a floor that keeps the only try is no failure", async () => {
   const error = new HsmError("TRIES_FLOOR", "refused", "the user PIN was NOT sent");
-  const outcome = await initialiseToken(card({ at: 4, error }).double, { ...plan, retries: 1 });
+  const outcome = await initialiseToken(card({ at: 4, error }).double, planWith({ retries: 1 }));
   expect(outcome.labelWritten).toBe(false);
   expect(outcome.labelNote).toContain("--min-tries 0");
 });

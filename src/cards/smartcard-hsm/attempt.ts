@@ -10,12 +10,22 @@ import { refusal } from "./refusals.ts";
 import type { Session } from "./session.ts";
 import type { PinState } from "./token-status.ts";
 
+/**
+ * A value, or how to get it: a prompt that tells the tries left. Then it is called once, after the counter was read
+ * and found high enough.
+ */
+export type OnceCounted<Value> = Value | ((counter: PinState) => Promise<Value>);
+
+/** A PIN, checked on the host, and the one command that carries it. */
+export interface Presentation {
+  readonly pin: Uint8Array;
+  readonly command: AttemptCommand;
+}
+
 export interface Attempt {
   /** The PIN that is presented, and whose counter a failure costs. */
   readonly which: PinKind;
-  /** Its bytes, checked on the host already. */
-  readonly pin: Uint8Array;
-  readonly command: AttemptCommand;
+  readonly present: (counter: PinState) => Promise<Presentation>;
   /** States besides `ready` in which it is sent: INITIALIZE sets the SO-PIN of a new token, CHANGE ends a transport PIN. */
   readonly alsoIn?: "uninitialised" | "transport" | undefined;
 }
@@ -51,17 +61,19 @@ export class AttemptGate {
    * @throws TransportError when no answer came: the try may have been counted
    */
   async run(attempt: Attempt): Promise<void> {
-    const { which, command, pin } = attempt;
+    const { which } = attempt;
     const key = await this.#tokenKey();
     const before = await this.#readCounter(which);
-    await this.#mayBeSent(attempt, before, key);
-    let sw = await this.#sendOnce(attempt);
+    const mustAsk = await this.#maySend(attempt, before);
+    const { pin, command } = await attempt.present(before);
+    if (mustAsk) await this.#refuseRefused(which, pin, before, key);
+    let sw = await this.#sendOnce(which, command);
     if (sw === SW.notEnoughMemory && command.name === "INITIALIZE DEVICE") {
       const now = await this.#readCounter(which);
-      if (now.state === before.state && now.triesLeft === before.triesLeft) sw = await this.#sendOnce(attempt);
+      if (now.state === before.state && now.triesLeft === before.triesLeft) sw = await this.#sendOnce(which, command);
     }
     if (sw === SW.ok) return this.#accepted(which, key);
-    const after = await this.#triesAfter(attempt, sw);
+    const after = await this.#triesAfter(which, command, sw);
     const hidden = before.state === "transport";
     const counted = before.triesLeft !== null && after !== null && after < before.triesLeft;
     if (!counted && triesLeftIn(sw) === undefined && sw !== SW.authenticationBlocked) {
@@ -87,23 +99,37 @@ export class AttemptGate {
     return this.#session.send(query);
   }
 
-  async #mayBeSent(attempt: Attempt, before: PinState, key: string): Promise<void> {
-    const { which, pin, alsoIn } = attempt;
+  /**
+   * Judges by the counter alone, before anybody is asked for the PIN.
+   * @returns whether a failure would cost a try, so that the PIN itself has to be judged too
+   */
+  async #maySend({ which, alsoIn }: Attempt, before: PinState): Promise<boolean> {
     const session = this.#session;
-    if (before.state === "uninitialised" && alsoIn === "uninitialised") return;
-    if (alsoIn === "uninitialised" && before.state === "unreadable" && (await this.#neverInitialised())) return;
-    const hidden = before.state === "transport" && alsoIn === "transport";
-    if (before.state !== "ready" && !hidden) throw notSent(session, which, before);
-    // A transport PIN hides its counter. What a refusal in this run told is then the best there is.
-    const tries = hidden ? (this.#refused.get(which)?.triesLeft ?? null) : before.triesLeft;
+    if (before.state === "uninitialised" && alsoIn === "uninitialised") return false;
+    if (alsoIn === "uninitialised" && before.state === "unreadable" && (await this.#neverInitialised())) return false;
+    if (before.state !== "ready" && !(before.state === "transport" && alsoIn === "transport")) {
+      throw notSent(session, which, before);
+    }
+    const tries = this.#triesBefore(which, before);
     const floor = which === "user-pin" ? this.#policy.minTries : this.#policy.minSoTries;
     if (tries !== null && tries - 1 < floor) throw tooFewTries(session, which, tries, floor);
+    return true;
+  }
+
+  /** A transport PIN hides its counter. What a refusal in this run told is then the best there is. */
+  #triesBefore(which: PinKind, before: PinState): number | null {
+    return before.state === "transport" ? (this.#refused.get(which)?.triesLeft ?? null) : before.triesLeft;
+  }
+
+  async #refuseRefused(which: PinKind, pin: Uint8Array, before: PinState, key: string): Promise<void> {
+    const tries = this.#triesBefore(which, before);
     const last = this.#refused.get(which);
-    const sameAsLast = last !== undefined && equal(last.pin, pin) && (hidden || last.triesLeft === tries);
+    const sameAsLast =
+      last !== undefined && equal(last.pin, pin) && (before.state === "transport" || last.triesLeft === tries);
     const remembered = async (): Promise<boolean> =>
       key !== "" &&
       (await this.#policy.memory?.wasRefused(key, which, pin, before.triesLeft ?? hiddenCounter)) === true;
-    if (sameAsLast || (await remembered())) throw refusedBefore(session, which, tries);
+    if (sameAsLast || (await remembered())) throw refusedBefore(this.#session, which, tries);
   }
 
   /** v1.x does not know the query of the SO-PIN, but says of the user PIN that it was never set. */
@@ -112,17 +138,19 @@ export class AttemptGate {
     return (await this.#session.send(queryPin("user-pin", true))).state === "uninitialised";
   }
 
-  async #sendOnce({ which, command }: Attempt): Promise<number> {
+  async #sendOnce(which: PinKind, command: AttemptCommand): Promise<number> {
     this.#session.noteLogout();
     try {
       return await this.#session.send(command, "attempt");
     } catch (error) {
-      throw error instanceof HsmError ? noAnswer(this.#session, which, command.name, error) : error;
+      // Interrupted between two exchanges: this one was never sent.
+      if (!(error instanceof HsmError) || error.kind === "interrupted") throw error;
+      throw noAnswer(this.#session, which, command.name, error);
     }
   }
 
   /** The counter after a refusal: from the status word, else read again, which costs nothing. */
-  async #triesAfter({ which, command }: Attempt, sw: number): Promise<number | null> {
+  async #triesAfter(which: PinKind, command: AttemptCommand, sw: number): Promise<number | null> {
     const told = sw === SW.authenticationBlocked ? 0 : triesLeftIn(sw);
     if (told !== undefined) return told;
     try {

@@ -3,7 +3,7 @@ import type { CardChannel } from "../../apdu/channel.ts";
 import { SW } from "../../apdu/status-word.ts";
 import { HsmError } from "../../errors.ts";
 import { type ApplicationInfo, optionBits, optionNames } from "./application.ts";
-import { AttemptGate } from "./attempt.ts";
+import { type Attempt, AttemptGate, type OnceCounted, type Presentation } from "./attempt.ts";
 import { pinResetNotEnabled } from "./attempt-errors.ts";
 import { type AttemptPolicy, defaultAttemptPolicy } from "./attempt-policy.ts";
 import { deleteFile, fileIds, listFiles, readFile, writeFile } from "./files.ts";
@@ -25,6 +25,8 @@ export class SmartCardHsm {
   readonly #session: Session;
   readonly #gate: AttemptGate;
   #identity: TokenIdentity | undefined;
+  /** `undefined`: not read yet. */
+  #label: string | null | undefined;
 
   private constructor(session: Session, policy: AttemptPolicy) {
     this.#session = session;
@@ -62,16 +64,10 @@ export class SmartCardHsm {
     return this.#identity;
   }
 
-  /** The label, or `null` when none was ever written or what is there is no TokenInfo. */
+  /** The label, or `null` when none was ever written or what is there is no TokenInfo. Read once. */
   async label(): Promise<string | null> {
-    const bytes = await this.#readIfThere(fileIds.tokenInfo);
-    if (bytes.length === 0) return null;
-    try {
-      return decodeTokenInfo(bytes).label;
-    } catch (error) {
-      if (error instanceof HsmError) return null;
-      throw error;
-    }
+    if (this.#label === undefined) this.#label = labelIn(await this.#readIfThere(fileIds.tokenInfo));
+    return this.#label;
   }
 
   /**
@@ -93,74 +89,127 @@ export class SmartCardHsm {
   }
 
   /** Logs in as user. @throws see {@link AttemptGate.run} */
-  async verifyUserPin(pin: Uint8Array): Promise<void> {
-    checkUserPin(pin, "current");
-    await this.#gate.run({ which: "user-pin", pin, command: verifyPin("user-pin", pin) });
+  async verifyUserPin(pin: OnceCounted<Uint8Array>): Promise<void> {
+    await this.#present("user-pin", pin, (value) => {
+      checkUserPin(value, "current");
+      return { pin: value, command: verifyPin("user-pin", value) };
+    });
     this.#session.noteLogin("user-pin");
   }
 
   /** Logs in as security officer. */
-  async verifySoPin(soPin: Uint8Array): Promise<void> {
-    const pin = soPinBytes(soPin);
-    await this.#gate.run({ which: "so-pin", pin, command: verifyPin("so-pin", pin) });
+  async verifySoPin(soPin: OnceCounted<Uint8Array>): Promise<void> {
+    await this.#present("so-pin", soPin, (value) => {
+      const pin = soPinBytes(value);
+      return { pin, command: verifyPin("so-pin", pin) };
+    });
     this.#session.noteLogin("so-pin");
   }
 
   /** Changes the user PIN, which also ends a transport PIN. Afterwards nobody counts as logged in. */
-  async changeUserPin(current: Uint8Array, next: Uint8Array): Promise<void> {
-    checkUserPin(current, "current");
-    checkUserPin(next, "new");
-    const command = changePin("user-pin", current, next);
-    await this.#gate.run({ which: "user-pin", pin: current, command, alsoIn: "transport" });
+  async changeUserPin(change: OnceCounted<PinChange>): Promise<void> {
+    const present = ({ current, next }: PinChange) => {
+      checkUserPin(current, "current");
+      checkUserPin(next, "new");
+      return { pin: current, command: changePin("user-pin", current, next) };
+    };
+    await this.#present("user-pin", change, present, "transport");
   }
 
-  async changeSoPin(current: Uint8Array, next: Uint8Array): Promise<void> {
-    const pin = soPinBytes(current);
-    await this.#gate.run({ which: "so-pin", pin, command: changePin("so-pin", pin, soPinBytes(next)) });
+  async changeSoPin(change: OnceCounted<PinChange>): Promise<void> {
+    await this.#present("so-pin", change, ({ current, next }) => {
+      const pin = soPinBytes(current);
+      return { pin, command: changePin("so-pin", pin, soPinBytes(next)) };
+    });
   }
 
   /**
    * Resets the tries of the user PIN with the SO-PIN, and sets a new user PIN.
-   * @param next without it the counter only is reset, which the token must have been initialised for
    * @throws HsmError `PIN_RESET_NOT_ENABLED` (not-supported), before anything is sent where the token tells its options
    */
-  async unblockUserPin(soPin: Uint8Array, next?: Uint8Array): Promise<void> {
-    const pin = soPinBytes(soPin);
-    if (next !== undefined) checkUserPin(next, "new");
-    const { options } = this.#session.application;
+  async unblockUserPin(unblock: OnceCounted<PinUnblock>): Promise<void> {
+    const checked = ({ soPin, next }: PinUnblock) => {
+      if (next !== undefined) checkUserPin(next, "new");
+      return soPinBytes(soPin);
+    };
+    const present = (given: PinUnblock) => {
+      const pin = checked(given);
+      this.#refuseReset(given.next === undefined);
+      return { pin, command: resetRetryCounter(pin, given.next) };
+    };
+    if (!isAsked(unblock)) checked(unblock);
+    // Its serial goes into the refusal.
     await this.identity();
-    if (options !== null) {
-      if ((options & optionBits.pinReset) === 0) throw pinResetNotEnabled(this.#session, false);
-      if (next === undefined && (options & optionBits.counterReset) === 0)
-        throw pinResetNotEnabled(this.#session, true);
-    }
-    await this.#gate.run({ which: "so-pin", pin, command: resetRetryCounter(pin, next) });
+    this.#refuseReset(false);
+    await this.#present("so-pin", unblock, present);
     await this.#gate.forget("user-pin");
+  }
+
+  /** Says at once what the token was not initialised for, where it tells its options. */
+  #refuseReset(counterOnly: boolean): void {
+    const { options } = this.#session.application;
+    if (options === null) return;
+    if ((options & optionBits.pinReset) === 0) throw pinResetNotEnabled(this.#session, false);
+    if (counterOnly && (options & optionBits.counterReset) === 0) throw pinResetNotEnabled(this.#session, true);
   }
 
   /**
    * Erases the token and sets it up anew: all keys, certificates and data on it are lost. The SO-PIN of a token that
    * was initialised before is judged like every other PIN that is presented.
+   * @returns the settings it was set up with
    * @throws HsmError `SETTINGS_INVALID`, `PIN_MALFORMED`, `SO_PIN_MALFORMED` (usage), before anything is sent
    */
-  async initialize(settings: InitializeSettings): Promise<void> {
-    const command = initializeDevice(settings);
-    const pin = soPinBytes(settings.soPin);
-    await this.#gate.run({ which: "so-pin", pin, command, alsoIn: "uninitialised" });
+  async initialize(settings: OnceCounted<InitializeSettings>): Promise<InitializeSettings> {
+    const present = (wanted: InitializeSettings) => ({
+      pin: soPinBytes(wanted.soPin),
+      command: initializeDevice(wanted),
+    });
+    const chosen = await this.#present("so-pin", settings, present, "uninitialised");
     await this.#gate.forget("user-pin");
+    this.#label = null;
     const session = this.#session;
     if (session.application.options !== null) {
-      const options = initializeOptions(settings);
+      const options = initializeOptions(chosen);
       session.application = { ...session.application, options, optionNames: optionNames(options) };
     }
     // A genuine token keeps its device key. An independent one may have made a new key and certificate.
     if (session.application.profile !== "genuine") this.#identity = undefined;
+    return chosen;
+  }
+
+  /**
+   * A value that is there is checked before anything is sent; one that is asked for, as soon as it is known.
+   * @returns the value
+   */
+  async #present<Value>(
+    which: PinKind,
+    given: OnceCounted<Value>,
+    make: (value: Value) => Presentation,
+    alsoIn?: Attempt["alsoIn"],
+  ): Promise<Value> {
+    if (!isAsked(given)) {
+      const ready = make(given);
+      await this.#gate.run({ which, alsoIn, present: async () => ready });
+      return given;
+    }
+    const asked: Value[] = [];
+    await this.#gate.run({
+      which,
+      alsoIn,
+      present: async (counter) => {
+        const value = await given(counter);
+        asked.push(value);
+        return make(value);
+      },
+    });
+    return asked[0] as Value;
   }
 
   /** Names the token. Needs a login. @throws HsmError `LABEL_MALFORMED` (usage) */
   async writeLabel(label: string): Promise<void> {
     // In place, so that there is never no label; readers stop at the end of the object.
     await writeFile(this.#session, fileIds.tokenInfo, encodeTokenInfo(label));
+    this.#label = label;
   }
 
   /** Selects the applet again: every login ends. */
@@ -229,5 +278,30 @@ export class SmartCardHsm {
         return data;
       },
     };
+  }
+}
+
+export interface PinChange {
+  readonly current: Uint8Array;
+  readonly next: Uint8Array;
+}
+
+export interface PinUnblock {
+  readonly soPin: Uint8Array;
+  /** The new user PIN; without it the counter only is reset, which the token must have been initialised for. */
+  readonly next?: Uint8Array | undefined;
+}
+
+function isAsked<Value>(given: OnceCounted<Value>): given is (counter: PinState) => Promise<Value> {
+  return typeof given === "function";
+}
+
+function labelIn(tokenInfo: Uint8Array): string | null {
+  if (tokenInfo.length === 0) return null;
+  try {
+    return decodeTokenInfo(tokenInfo).label;
+  } catch (error) {
+    if (error instanceof HsmError) return null;
+    throw error;
   }
 }

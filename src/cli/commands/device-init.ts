@@ -1,4 +1,5 @@
 import type { InitializeSettings } from "../../cards/smartcard-hsm/initialize.ts";
+import type { PinState } from "../../cards/smartcard-hsm/token-status.ts";
 import { exitCodes } from "../../errors.ts";
 import { type InitialiseStep, initialiseToken } from "../../services/provisioning.ts";
 import { confirmDestruction } from "../confirm.ts";
@@ -28,9 +29,8 @@ export async function run(context: CommandContext): Promise<number | undefined> 
     );
   }
   return withDevice(context, "exclusive", async (device) => {
-    const soState = await device.card.pinState("so-pin");
-    const isNew = soState.state === "uninitialised";
     if (globals.dryRun) {
+      const isNew = (await device.card.pinState("so-pin")).state === "uninitialised";
       const plan = {
         ...options,
         label: options.label ?? null,
@@ -50,23 +50,26 @@ export async function run(context: CommandContext): Promise<number | undefined> 
       );
       return undefined;
     }
-    if (!isNew) await confirmLoss(context, device);
-    const title = isNew ? `${await tokenName(device)}, uninitialised` : await tokenTitle(device);
-    const soStake = isNew ? "to set; write it down, it can never be unblocked" : stakeWords("so-pin", soState);
-    const soValue = await soPin.value({ token: title, stake: soStake, isNew });
-    const pinValue = await userPin?.value({ token: title, stake: "6 to 15 characters" });
-    return initialise(context, device, settings(options, dkek, soValue, pinValue), options);
+    return initialise(context, device, options, dkek, async (soState) => {
+      const isNew = soState.state === "uninitialised";
+      if (!isNew) await confirmLoss(context, device);
+      const title = isNew ? `${await tokenName(device)}, uninitialised` : await tokenTitle(device);
+      const soStake = isNew ? "to set; write it down, it can never be unblocked" : stakeWords("so-pin", soState);
+      const soValue = await soPin.value({ token: title, stake: soStake, isNew });
+      const pinValue = await userPin?.value({ token: title, stake: "6 to 15 characters" });
+      output.note("initialising, this takes some seconds …");
+      return chosenSettings(options, dkek, soValue, pinValue);
+    });
   });
 }
 
 const stepWords: Readonly<Record<InitialiseStep, string>> = {
-  initialise: "initialising, this takes some seconds …",
   status: "reading its state …",
   login: "logging in …",
   label: "writing the label …",
 };
 
-function settings(
+function chosenSettings(
   options: InitOptions,
   dkek: InitializeSettings["dkek"],
   soPin: Uint8Array,
@@ -88,11 +91,12 @@ async function confirmLoss(context: CommandContext, device: OpenDevice): Promise
 async function initialise(
   context: CommandContext,
   device: OpenDevice,
-  plan: InitializeSettings,
-  { label }: InitOptions,
+  { label, transportPin, publicKeyAuthentication }: InitOptions,
+  dkek: InitializeSettings["dkek"],
+  settings: (soPin: PinState) => Promise<InitializeSettings>,
 ): Promise<number | undefined> {
   const { output } = context;
-  const outcome = await initialiseToken(device.card, { ...plan, label }, (step) => output.note(stepWords[step]));
+  const outcome = await initialiseToken(device.card, { label, settings }, (step) => output.note(stepWords[step]));
   const { status, labelWritten, labelNote, exportable, exportNote } = outcome;
   const token = await tokenFacts(device, labelWritten ? label : undefined);
   const identity = await device.card.identity();
@@ -102,7 +106,7 @@ async function initialise(
     ["Label", labelWritten ? (label ?? "") : "none"],
     ["User PIN", pinWords(status.userPin)],
     ["SO-PIN", pinWords(status.soPin)],
-    ["DKEK", dkekWords(plan.dkek)],
+    ["DKEK", dkekWords(dkek)],
   ];
   output.result(
     {
@@ -111,7 +115,7 @@ async function initialise(
       state: status.state,
       userPin: pinFacts(status.userPin),
       soPin: pinFacts(status.soPin),
-      dkek: plan.dkek,
+      dkek,
       labelWritten,
       labelNote,
       exportable,
@@ -122,6 +126,6 @@ async function initialise(
   if (labelNote === null) return undefined;
   output.warn(labelNote);
   // Before the transport PIN is changed, or without keys to log in with, nobody can write it; that was clear beforehand.
-  const expected = plan.transportPin === true || plan.publicKeyAuthentication !== undefined;
+  const expected = transportPin === true || publicKeyAuthentication !== undefined;
   return expected ? undefined : exitCodes.partial;
 }

@@ -22,9 +22,7 @@ export async function run(context: CommandContext): Promise<undefined> {
       return;
     }
     const title = await tokenTitle(device);
-    await card.verifyUserPin(
-      await pin.value({ token: title, stake: stakeWords("user-pin", await card.pinState("user-pin")) }),
-    );
+    await card.verifyUserPin((counter) => pin.value({ token: title, stake: stakeWords("user-pin", counter) }));
     await card.writeLabel(label);
     context.output.result({ token: await tokenFacts(device, label), before }, [`${name} is now called "${label}"`]);
   });

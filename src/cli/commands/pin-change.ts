@@ -14,18 +14,22 @@ export async function run(context: CommandContext): Promise<undefined> {
     const { card } = device;
     const token = await tokenFacts(device);
     const name = await tokenName(device);
-    const before = await card.pinState("user-pin");
     if (context.globals.dryRun) {
+      const before = await card.pinState("user-pin");
       context.output.result({ dryRun: true, token, userPin: pinFacts(before) }, [
         `would change the user PIN of ${name} (${pinWords(before)}); nothing was sent`,
       ]);
       return;
     }
     const title = await tokenTitle(device);
-    const currentPin = await current.value({ token: title, stake: stakeWords("user-pin", before) });
-    const newPin = await next.value({ token: title, stake: "6 to 15 characters" });
-    await card.changeUserPin(currentPin, newPin);
-    const transportPinEnded = before.state === "transport";
+    let transportPinEnded = false;
+    await card.changeUserPin(async (counter) => {
+      transportPinEnded = counter.state === "transport";
+      return {
+        current: await current.value({ token: title, stake: stakeWords("user-pin", counter) }),
+        next: await next.value({ token: title, stake: "6 to 15 characters" }),
+      };
+    });
     context.output.result({ token, changed: true, transportPinEnded }, [
       `the user PIN of ${name} was changed${transportPinEnded ? "; the transport PIN has ended" : ""}`,
     ]);

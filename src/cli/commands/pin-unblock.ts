@@ -14,22 +14,23 @@ export async function run(context: CommandContext): Promise<undefined> {
     const { card } = device;
     const token = await tokenFacts(device);
     const name = await tokenName(device);
-    const before = await card.pinState("so-pin");
     const what =
       newPin === undefined ? "reset the retry counter of the user PIN" : "unblock the user PIN and set a new one";
     if (context.globals.dryRun) {
+      const before = await card.pinState("so-pin");
       context.output.result({ dryRun: true, token, soPin: pinFacts(before) }, [
         `would ${what} on ${name} (SO-PIN: ${pinWords(before)}); nothing was sent`,
       ]);
       return;
     }
     const title = await tokenTitle(device);
-    const soValue = await soPin.value({ token: title, stake: stakeWords("so-pin", before) });
-    const newValue = await newPin?.value({ token: title, stake: "6 to 15 characters" });
-    await card.unblockUserPin(soValue, newValue);
+    await card.unblockUserPin(async (counter) => ({
+      soPin: await soPin.value({ token: title, stake: stakeWords("so-pin", counter) }),
+      next: await newPin?.value({ token: title, stake: "6 to 15 characters" }),
+    }));
     const userPin = await card.pinState("user-pin");
-    context.output.result({ token, unblocked: true, newPin: newValue !== undefined, userPin: pinFacts(userPin) }, [
-      `the user PIN of ${name} is unblocked${newValue === undefined ? "" : " and new"} (${pinWords(userPin)})`,
+    context.output.result({ token, unblocked: true, newPin: newPin !== undefined, userPin: pinFacts(userPin) }, [
+      `the user PIN of ${name} is unblocked${newPin === undefined ? "" : " and new"} (${pinWords(userPin)})`,
     ]);
   });
 }

@@ -19,11 +19,8 @@ export async function run(context: CommandContext): Promise<undefined> {
       ]);
       return;
     }
-    const value = await pin.value({
-      token: await tokenTitle(device),
-      stake: stakeWords("user-pin", await card.pinState("user-pin")),
-    });
-    await card.verifyUserPin(value);
+    const title = await tokenTitle(device);
+    await card.verifyUserPin((counter) => pin.value({ token: title, stake: stakeWords("user-pin", counter) }));
     context.output.result({ token, verified: true }, [`the user PIN of ${name} is right`]);
   });
 }

@@ -14,17 +14,18 @@ export async function run(context: CommandContext): Promise<undefined> {
     const { card } = device;
     const token = await tokenFacts(device);
     const name = await tokenName(device);
-    const before = await card.pinState("so-pin");
     if (context.globals.dryRun) {
+      const before = await card.pinState("so-pin");
       context.output.result({ dryRun: true, token, soPin: pinFacts(before) }, [
         `would change the SO-PIN of ${name} (${pinWords(before)}); nothing was sent`,
       ]);
       return;
     }
     const title = await tokenTitle(device);
-    const currentPin = await current.value({ token: title, stake: stakeWords("so-pin", before) });
-    const newPin = await next.value({ token: title, stake: "16 hex digits; write it down, it can never be unblocked" });
-    await card.changeSoPin(currentPin, newPin);
+    await card.changeSoPin(async (counter) => ({
+      current: await current.value({ token: title, stake: stakeWords("so-pin", counter) }),
+      next: await next.value({ token: title, stake: "16 hex digits; write it down, it can never be unblocked" }),
+    }));
     context.output.result({ token, changed: true }, [`the SO-PIN of ${name} was changed`]);
   });
 }
