@@ -17,6 +17,8 @@ export interface CommandSpec {
   readonly options?: readonly OptionSpec[];
   /** Takes another command after `--`. */
   readonly takesCommand?: boolean;
+  /** With `--json`: a document on each line, as things happen, not one at the end. */
+  readonly manyLines?: boolean;
   /** Works on several devices at once. */
   readonly manyDevices?: boolean;
   readonly load: () => Promise<CommandModule>;
@@ -24,12 +26,13 @@ export interface CommandSpec {
 
 /** The nouns in the order of the help. */
 export const nouns: Readonly<Record<string, string>> = {
-  device: "tokens: list, status, info, init, label",
+  device: "tokens: list, status, info, watch, init, label",
   pin: "user PIN: status, verify, change, unblock",
   "so-pin": "SO-PIN: change, explain",
   guard: "run a command only while enough PIN tries are left",
   simulator: "simulated tokens: serve, list, create, reset, remove",
   doctor: "find out why a reader or token does not work",
+  completion: "the tab key of bash, zsh or fish",
 };
 
 const { pin, soPin, newPin, newSoPin } = secretOptions;
@@ -49,6 +52,12 @@ export const commands: readonly CommandSpec[] = [
     words: ["device", "info"],
     summary: "version, options, certificate chain",
     load: () => import("./commands/device-info.ts"),
+  },
+  {
+    words: ["device", "watch"],
+    summary: "what is put into readers and taken out, as it happens",
+    manyLines: true,
+    load: () => import("./commands/device-watch.ts"),
   },
   {
     words: ["device", "init"],
@@ -164,5 +173,11 @@ export const commands: readonly CommandSpec[] = [
     words: ["doctor"],
     summary: nouns["doctor"] ?? "",
     load: () => import("./commands/doctor.ts"),
+  },
+  {
+    words: ["completion"],
+    summary: nouns["completion"] ?? "",
+    positional: { name: "SHELL", describe: "bash, zsh or fish", required: true },
+    load: () => import("./commands/completion.ts"),
   },
 ];

@@ -36,7 +36,7 @@ export interface Failure {
 }
 
 /** Prints the error: two lines for people on standard error, with `--json` also the one document on standard output. */
-export function reportFailure(io: CliIo, failure: Failure, json: boolean): void {
+export function reportFailure(io: CliIo, failure: Failure, json: boolean | "json-line"): void {
   const { error, exitCode, command } = failure;
   if (json) {
     const document = {
@@ -45,7 +45,7 @@ export function reportFailure(io: CliIo, failure: Failure, json: boolean): void 
       ...(command === undefined ? {} : { command }),
       error: errorDocument(error, exitCode),
     };
-    io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+    io.stdout.write(`${JSON.stringify(document, null, json === "json-line" ? undefined : 2)}\n`);
   }
   const isBare = error.message === error.kind;
   const head = error.kind === "interrupted" ? (isBare ? "interrupted" : "interrupted: ") : "error: ";

@@ -5,6 +5,8 @@ export interface CliIo {
   readonly stdout: TextSink;
   /** Everything that is not data. */
   readonly stderr: TextSink;
+  /** Given when nobody reads standard output any more: what only prints may end then. */
+  readonly outputGone?: AbortSignal;
   /** Whom to ask, or `null` where nobody sits. Opened at the first prompt, not before. */
   readonly terminal: () => Terminal | null;
   /** Registers a listener and gives back the way to take it off. While one is registered the signal does not kill. */

@@ -33,7 +33,9 @@ export async function launch(argv: readonly string[]): Promise<void> {
     process.stdout.write(`${version()}\n`);
     return;
   }
-  if (argv.length === 0 || (more.length === 0 && (only === "--help" || only === "-h"))) {
+  const { isTTY, columns } = process.stdout;
+  const usualWidth = !isTTY || columns === 80;
+  if (usualWidth && (argv.length === 0 || (more.length === 0 && (only === "--help" || only === "-h")))) {
     process.stdout.write(readFileSync(join(dist, "cli", "help.txt"), "utf8"));
     return;
   }

@@ -15,20 +15,26 @@ export { processIo } from "./process-io.ts";
 export async function run(argv: readonly string[], io: CliIo): Promise<number> {
   const [only] = argv;
   if (argv.length === 1 && (only === "--version" || only === "-V")) return print(io, `${io.version()}\n`);
-  if (argv.length === 0) return print(io, await renderHelp());
+  if (argv.length === 0) return print(io, await renderHelp(helpWidth(io)));
+  if (only === "__complete") {
+    const { answerCompletion } = await import("./completion-request.ts");
+    return print(io, answerCompletion(argv.slice(1), io));
+  }
   // What goes wrong before the options are understood is told as JSON where `--json` stands among them.
   const beforeCommand = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
   let json = beforeCommand.includes("--json");
   let command: string | undefined;
+  let manyLines = false;
   const stop = new AbortController();
   const signals = stopOnSignals(io, stop);
   try {
     const { parseCommandLine } = await import("./parser.ts");
-    const line = await parseCommandLine(argv);
+    const line = await parseCommandLine(argv, helpWidth(io));
     if (line.kind === "help") return print(io, line.text);
     if (line.kind === "version") return print(io, `${io.version()}\n`);
     const { spec, args } = line;
     command = spec.words.join(" ");
+    manyLines = spec.manyLines === true;
     json = args.flag("json");
     const globals = readGlobals(args, io.env, spec.manyDevices === true);
     const output = new Output(io, globals);
@@ -54,7 +60,7 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
     }
   } catch (error) {
     const failure = failureOf(error, command);
-    reportFailure(io, failure, json);
+    reportFailure(io, failure, json && manyLines ? "json-line" : json);
     return failure.exitCode;
   } finally {
     signals.off();
@@ -62,9 +68,17 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
 }
 
 /** Exactly what `hsmadm --help` prints at 80 columns; the build keeps it beside the bundle. */
-export async function renderHelp(): Promise<string> {
+export async function renderHelp(width = usualHelpWidth): Promise<string> {
   const { topHelp } = await import("./parser.ts");
-  return topHelp();
+  return topHelp(width);
+}
+
+const usualHelpWidth = 80;
+
+/** The terminal's, within what can be read; 80 where the help goes into a file or a pager. */
+function helpWidth({ stdout }: CliIo): number {
+  if (stdout.isTTY !== true || stdout.columns === undefined || stdout.columns < 1) return usualHelpWidth;
+  return Math.min(Math.max(stdout.columns, 40), 100);
 }
 
 function failureOf(error: unknown, command: string | undefined): Failure {
@@ -87,7 +101,9 @@ function stopOnSignals(io: CliIo, stop: AbortController): { off: () => void } {
     if (stop.signal.aborted) io.exitNow(130);
     stop.abort();
   };
-  const offs = [io.onSignal("SIGINT", onInterrupt), io.onSignal("SIGTERM", () => stop.abort())];
+  // SIGHUP: the terminal has gone away, the card must be given back all the same.
+  const onEnd = () => stop.abort();
+  const offs = [io.onSignal("SIGINT", onInterrupt), io.onSignal("SIGTERM", onEnd), io.onSignal("SIGHUP", onEnd)];
   return {
     off() {
       for (const off of offs.splice(0)) off();

@@ -10,7 +10,7 @@ export type CommandLine =
   | { readonly kind: "version" }
   | { readonly kind: "command"; readonly spec: CommandSpec; readonly args: CommandArguments };
 
-const width = 80;
+const usualWidth = 80;
 const everywhere = "Everywhere:";
 
 /**
@@ -18,9 +18,9 @@ const everywhere = "Everywhere:";
  * that was typed in the wrong place.
  * @throws HsmError of kind `usage`
  */
-export async function parseCommandLine(argv: readonly string[]): Promise<CommandLine> {
+export async function parseCommandLine(argv: readonly string[], width = usualWidth): Promise<CommandLine> {
   let chosen: { spec: CommandSpec; values: Record<string, unknown> } | undefined;
-  const parser = await buildParser((spec, values) => {
+  const parser = await buildParser(width, (spec, values) => {
     chosen = { spec, values };
   });
   let help = "";
@@ -48,14 +48,23 @@ export async function parseCommandLine(argv: readonly string[]): Promise<Command
   return { kind: "command", spec, args: new CommandArguments(values, rest) };
 }
 
-/** Exactly what `hsmadm --help` prints. */
-export async function topHelp(): Promise<string> {
-  const parser = await buildParser(() => undefined);
+/** Exactly what `hsmadm --help` prints at this width. */
+export async function topHelp(width = usualWidth): Promise<string> {
+  const parser = await buildParser(width, () => undefined);
   return `${await parser.getHelp()}\n`;
 }
 
-async function buildParser(chosen: (spec: CommandSpec, values: Record<string, unknown>) => void): Promise<Argv> {
+async function buildParser(
+  width: number,
+  chosen: (spec: CommandSpec, values: Record<string, unknown>) => void,
+): Promise<Argv> {
   const { default: yargs } = await import("yargs");
+  /** The command whose words were recognised, for what is said about the rest. */
+  let recognised: CommandSpec | undefined;
+  const describe = (parser: Argv, spec: CommandSpec) => {
+    recognised = spec;
+    return describeCommand(parser, spec);
+  };
   const parser = yargs([])
     .scriptName("hsmadm")
     .usage(
@@ -81,7 +90,7 @@ async function buildParser(chosen: (spec: CommandSpec, values: Record<string, un
     .version(false)
     .option("version", { alias: "V", boolean: true, describe: "the version of hsmadm" })
     .fail((message, error) => {
-      throw error === undefined || error.name === "YError" ? fromYargs(message ?? error?.message) : error;
+      throw error === undefined || error.name === "YError" ? fromYargs(message ?? error?.message, recognised) : error;
     })
     .epilogue(
       "SOURCE is prompt, fd:N, file:PATH, env:NAME or cmd:HELPER, never the secret itself.\n" +
@@ -96,9 +105,9 @@ async function buildParser(chosen: (spec: CommandSpec, values: Record<string, un
     const single = own.find((spec) => spec.words.length === 1);
     if (single) {
       parser.command(
-        noun,
+        `${noun}${positionalWord(single)}`,
         summary,
-        (inner) => describeCommand(inner, single),
+        (inner) => describe(inner, single),
         (values) => chosen(single, values),
       );
       continue;
@@ -110,7 +119,7 @@ async function buildParser(chosen: (spec: CommandSpec, values: Record<string, un
         inner.command(
           `${spec.words[1]}${word}`,
           spec.summary,
-          (innermost) => describeCommand(innermost, spec),
+          (innermost) => describe(innermost, spec),
           (values) => chosen(spec, values),
         );
       }
@@ -189,11 +198,13 @@ function noCommand(words: readonly string[]): Error {
 }
 
 /** Sentences of yargs name options and counts, never values. */
-function fromYargs(text: string): Error {
+function fromYargs(text: string, spec: CommandSpec | undefined): Error {
   const missing = /^Not enough arguments following: (.+)$/.exec(text);
   if (missing) return usage("OPTION_VALUE", `--${missing[1]} wants a value`);
   if (/^Not enough non-option arguments/.test(text)) {
-    return usage("ARGUMENT_MISSING", "a word is missing", "`--help` after the command shows which");
+    if (spec?.positional === undefined) return usage("ARGUMENT_MISSING", "a word is missing");
+    const { name, describe } = spec.positional;
+    return usage("ARGUMENT_MISSING", `\`${spec.words.join(" ")}\` wants ${name}: ${describe}`, helpOf(spec));
   }
   return usage("COMMAND_LINE_INVALID", "the command line is not understood", "`hsmadm --help` shows how it is written");
 }

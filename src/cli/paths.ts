@@ -13,6 +13,8 @@ export interface Paths {
   readonly simulator: string;
   /** The last refused PIN of each token, as a digest. */
   readonly ledger: string;
+  /** Real tokens that were met, for completion; no secrets, and nobody misses it. */
+  readonly devices: string;
 }
 
 export function pathsFor(io: Pick<CliIo, "env" | "homeFolder">): Paths {
@@ -20,7 +22,13 @@ export function pathsFor(io: Pick<CliIo, "env" | "homeFolder">): Paths {
   const xdg = (name: string, fallback: string) => join(folder(io, name) ?? join(io.homeFolder, fallback), "hsmadm");
   const state = home ?? xdg("XDG_STATE_HOME", ".local/state");
   const config = home ?? xdg("XDG_CONFIG_HOME", ".config");
-  return { state, config, simulator: join(state, "simulator"), ledger: join(state, "ledger.json") };
+  return {
+    state,
+    config,
+    simulator: join(state, "simulator"),
+    ledger: join(state, "ledger.json"),
+    devices: join(state, "devices.json"),
+  };
 }
 
 function folder(io: Pick<CliIo, "env">, name: string): string | undefined {

@@ -7,11 +7,17 @@ import { openTerminal } from "./terminal.ts";
 
 /** The outside world of a real process. */
 export function processIo(): CliIo {
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", ignoreClosedPipe);
+  const outputGone = new AbortController();
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    ignoreGone(error);
+    outputGone.abort();
+  });
+  process.stderr.on("error", ignoreGone);
   return {
     env: process.env,
     stdout: process.stdout,
     stderr: process.stderr,
+    outputGone: outputGone.signal,
     terminal: openTerminal,
     onSignal,
     exitNow: (code) => process.exit(code),
@@ -22,9 +28,9 @@ export function processIo(): CliIo {
   };
 }
 
-/** `hsmadm … | head`: the reader has seen enough. The work on the card goes on to its end. */
-function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EPIPE") throw error;
+/** `hsmadm … | head`, or a terminal that was closed: nobody reads any more. The work on the card goes on to its end. */
+function ignoreGone(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
 }
 
 function onSignal(name: CliSignal, listener: () => void): () => void {

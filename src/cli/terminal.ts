@@ -25,6 +25,9 @@ export function openTerminal(): Terminal | null {
   });
 }
 
+/** Sent by `kill`, or because the terminal was closed; the keys of a terminal in raw mode send none. */
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 interface Line {
   readonly input: ReadStream;
   readonly output: { write(text: string): unknown };
@@ -54,13 +57,23 @@ function readLine(line: Line, prompt: string, shown: boolean): Promise<Uint8Arra
     const end = () => {
       input.off("data", onData);
       input.off("end", onEnd);
-      input.setRawMode(false);
+      input.off("error", onEnd);
+      for (const name of signals) process.off(name, onSignal);
+      // A terminal that was closed in the meantime has no mode to go back to. What it still says is listened to, unheard.
+      input.on("error", () => undefined);
+      try {
+        input.setRawMode(false);
+      } catch {}
       release();
       output.write("\n");
     };
     const onEnd = () => {
       end();
       reject(cancelled());
+    };
+    const onSignal = () => {
+      end();
+      reject(interrupted());
     };
     const onData = (chunk: Buffer | string) => {
       const outcome = editor.feed(typeof chunk === "string" ? utf8Bytes(chunk) : new Uint8Array(chunk));
@@ -73,6 +86,8 @@ function readLine(line: Line, prompt: string, shown: boolean): Promise<Uint8Arra
     input.setRawMode(true);
     input.on("data", onData);
     input.on("end", onEnd);
+    input.on("error", onEnd);
+    for (const name of signals) process.on(name, onSignal);
     input.resume();
     output.write(prompt);
   });

@@ -1,0 +1,71 @@
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { rename, rm, writeFile } from "node:fs/promises";
+import type { CommandContext } from "./context.ts";
+import { ensurePrivateFolder } from "./paths.ts";
+import { printable } from "./printable.ts";
+
+/** A real token as it was last seen, for completion. */
+export interface KnownDevice {
+  readonly serial: string;
+  readonly label: string | null;
+  readonly reader: string;
+}
+
+const version = 1;
+/** More would not fit on a screen, and a rack that rotates thousands of tokens must not grow the file for ever. */
+const most = 64;
+/** The file is read at every press of the tab key. */
+const largest = 65_536;
+
+/** The devices that commands have met, the latest first. Empty whenever the file cannot be read or makes no sense. */
+export function readDeviceCache(path: string): KnownDevice[] {
+  try {
+    const text = readFileSync(path, "utf8");
+    if (text.length > largest) return [];
+    const document = JSON.parse(text) as { version?: unknown; devices?: unknown } | null;
+    if (document?.version !== version || !Array.isArray(document.devices)) return [];
+    return document.devices.filter(isKnownDevice).slice(0, most);
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * Keeps what a command has seen in the readers, so that completion can offer it without touching a card. A cache that
+ * cannot be written is no reason to fail, or to say anything.
+ */
+export async function rememberDevices(
+  { paths }: Pick<CommandContext, "paths">,
+  seen: readonly KnownDevice[],
+): Promise<void> {
+  const fresh = seen.filter(isKnownDevice);
+  if (fresh.length === 0) return;
+  const temporary = `${paths.devices}.${randomBytes(6).toString("hex")}`;
+  try {
+    const before = readDeviceCache(paths.devices);
+    const rest = before.filter((device) => !fresh.some(({ serial }) => serial === device.serial));
+    const devices = [...fresh.map(({ serial, label, reader }) => ({ serial, label, reader })), ...rest].slice(0, most);
+    if (JSON.stringify(before) === JSON.stringify(devices)) return;
+    await ensurePrivateFolder(paths.state);
+    await writeFile(temporary, `${JSON.stringify({ version, devices }, null, 2)}\n`, { mode: 0o600, flag: "wx" });
+    await rename(temporary, paths.devices);
+  } catch {
+    await rm(temporary, { force: true }).catch(() => undefined);
+  }
+}
+
+/** `reader "NAME"`, as channels to real readers call their place. */
+export function readerOf(where: string): string | undefined {
+  return /^reader "(.+)"$/s.exec(where)?.[1];
+}
+
+/** Labels and reader names come from outside: what cannot be typed on one line is not offered. */
+function isKnownDevice(value: unknown): value is KnownDevice {
+  const { serial, label, reader } = (value ?? {}) as Partial<Record<keyof KnownDevice, unknown>>;
+  return isWord(serial) && isWord(reader) && (label === null || isWord(label));
+}
+
+function isWord(value: unknown): value is string {
+  return typeof value === "string" && value !== "" && value.length <= 200 && printable(value) === value;
+}
