@@ -51,17 +51,6 @@ export function explainSoPin(text: string): SoPinExplanation {
   return { readings: [], warnings: [wrongLength(text, bytes.length)] };
 }
 
-/**
- * Why the SO-PIN that a token refused may be right and only be spelt otherwise: one sentence that gives nothing of it away.
- * @param soPin the 8 bytes that were sent
- */
-export function wrongSoPinHint(soPin: Uint8Array): string {
-  const letters = [...toHex(soPin)].some((digit) => digit > "9");
-  return letters
-    ? "it has the letters A-F: if it was set by pkcs11-tool of OpenSC before 0.16, the token holds other bytes; `hsmadm so-pin explain` shows them"
-    : "if it was set as 8 characters by another program, their ASCII codes are what to type; `hsmadm so-pin explain` shows them";
-}
-
 function sixteen(text: string, bytes: Uint8Array): SoPinExplanation {
   const packed = reading("opensc-before-0.16", lowNibbles(bytes));
   if (!hexDigits.test(text)) {

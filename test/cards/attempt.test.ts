@@ -5,6 +5,7 @@ import { fromHex } from "../../src/bytes/hex.ts";
 import type { AttemptPolicy, RefusedPinMemory } from "../../src/cards/smartcard-hsm/attempt-policy.ts";
 import type { InitializeSettings } from "../../src/cards/smartcard-hsm/initialize.ts";
 import { SmartCardHsm } from "../../src/cards/smartcard-hsm/smartcard-hsm.ts";
+import type { HsmError } from "../../src/errors.ts";
 import { FakeToken } from "./support/fake-token.ts";
 import { noCertificate, ScriptedChannel, select } from "./support/scripted-channel.ts";
 
@@ -355,6 +356,15 @@ describe("unblock", () => {
       code: "PIN_RESET_NOT_ENABLED",
     });
   });
+});
+
+test.each([
+  ["0000000000000000", "set as 8 characters"],
+  ["0123456789ABCDEF", "OpenSC before 0.16"],
+])("a wrong SO-PIN %s names the likely spelling and gives nothing of it away", async (hex, hint) => {
+  const error = await (await open()).verifySoPin(fromHex(hex)).catch((reason: unknown) => reason as HsmError);
+  expect(error).toMatchObject({ code: "SO_PIN_WRONG", triesLeft: 14, advice: expect.stringContaining(hint) });
+  expect(error instanceof Error && `${error.message} ${error.advice}`).not.toMatch(/[0-9A-F]{6}/);
 });
 
 describe("INITIALIZE", () => {

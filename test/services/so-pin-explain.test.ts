@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
 import { checkSoPin } from "../../src/cards/smartcard-hsm/pins.ts";
-import { explainSoPin, wrongSoPinHint } from "../../src/services/so-pin-explain.ts";
+import { explainSoPin } from "../../src/services/so-pin-explain.ts";
 
 // The two spellings of the same SO-PIN that circulate (reference 06 section 6.4).
 test("3537363231383830 and 57621880 are the same eight bytes", () => {
@@ -84,10 +84,4 @@ test("any text is answered, and every reading is eight bytes", () => {
       expect(warnings.length).toBeGreaterThan(0);
     }),
   );
-});
-
-test("the hint after a refusal names the likely spelling and gives nothing of the SO-PIN away", () => {
-  expect(wrongSoPinHint(fromHex("3537363231383830"))).toContain("set as 8 characters");
-  expect(wrongSoPinHint(fromHex("0123456789ABCDEF"))).toContain("OpenSC before 0.16");
-  expect(wrongSoPinHint(fromHex("0123456789ABCDEF"))).not.toMatch(/[0-9A-F]{4}/);
 });

@@ -1,5 +1,6 @@
 import { describeSw } from "../../apdu/status-word.ts";
 import { isTransportFault, TransportError } from "../../apdu/transport-error.ts";
+import { toHex } from "../../bytes/hex.ts";
 import { HsmError } from "../../errors.ts";
 import { optionBits } from "./application.ts";
 import { type PinKind, pinName } from "./pins.ts";
@@ -11,8 +12,16 @@ export function triesText(tries: number): string {
   return `${tries} ${tries === 1 ? "try" : "tries"} left`;
 }
 
-const spelling =
-  "an SO-PIN is given as 16 hex digits: one that was set as 8 characters must be spelt by their ASCII codes (`hsmadm so-pin explain`)";
+/**
+ * Why the SO-PIN that a token refused may be right and only be spelt otherwise: one sentence that gives nothing of it away.
+ * @param soPin the 8 bytes that were sent
+ */
+function likelySpelling(soPin: Uint8Array): string {
+  const letters = [...toHex(soPin)].some((digit) => digit > "9");
+  return letters
+    ? "an SO-PIN is 16 hex digits; this one has the letters A-F: if it was set by pkcs11-tool of OpenSC before 0.16, the token holds other bytes; `hsmadm so-pin explain` shows them"
+    : "an SO-PIN is 16 hex digits; if it was set as 8 characters by another program, their ASCII codes are what to type; `hsmadm so-pin explain` shows them";
+}
 
 /** What is left to do when a PIN is blocked (reference 06, section 6.5). */
 export function blockedAdvice(which: PinKind, options: number | null): string {
@@ -34,7 +43,10 @@ function blocked(session: Session, which: PinKind, message: string): HsmError {
 }
 
 /** The card compared and said no. */
-export function wrongPin(session: Session, which: PinKind, triesLeft: number | null, cause?: unknown): HsmError {
+export function wrongPin(
+  session: Session,
+  { which, pin, triesLeft, cause }: { which: PinKind; pin: Uint8Array; triesLeft: number | null; cause?: unknown },
+): HsmError {
   const { token } = session;
   if (triesLeft === 0) return blocked(session, which, `wrong ${pinName(which)} on ${token}, and it is blocked now`);
   const left = triesLeft === null ? "the tries left could not be read" : triesText(triesLeft);
@@ -45,7 +57,7 @@ export function wrongPin(session: Session, which: PinKind, triesLeft: number | n
     {
       advice:
         which === "so-pin"
-          ? `${spelling}; 15 wrong ones end the administration of the token for good`
+          ? `${likelySpelling(pin)}; 15 wrong ones end the administration of the token for good`
           : "check with `hsmadm device list` that this is the right token; the same PIN will not be sent again",
       token,
       triesLeft: triesLeft ?? undefined,
@@ -106,14 +118,14 @@ export function tooFewTries(session: Session, which: PinKind, tries: number, flo
 }
 
 /** The same value was refused last time and the counter has not moved since. */
-export function refusedBefore(session: Session, which: PinKind, tries: number | null): HsmError {
+export function refusedBefore(session: Session, which: PinKind, pin: Uint8Array, tries: number | null): HsmError {
   const left = tries === null ? "" : ` (${triesText(tries)})`;
   return new HsmError(
     "PIN_REFUSED_BEFORE",
     "refused",
     `${session.token} refused this very ${pinName(which)} last time, so it was NOT sent${left}`,
     {
-      advice: which === "so-pin" ? spelling : "use another PIN; `--no-ledger` sends it all the same",
+      advice: which === "so-pin" ? likelySpelling(pin) : "use another PIN; `--no-ledger` sends it all the same",
       token: session.token,
       triesLeft: tries ?? undefined,
       which,

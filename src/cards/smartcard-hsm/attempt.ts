@@ -87,7 +87,7 @@ export class AttemptGate {
       // The refusal matters more than the note of it, which this run keeps anyway.
       cause = error;
     }
-    throw wrongPin(this.#session, which, after, cause);
+    throw wrongPin(this.#session, { which, pin, triesLeft: after, cause });
   }
 
   /** The counter as it is now. A PIN that is verified hides it: then the login is ended, which presenting a PIN does anyway. */
@@ -129,7 +129,7 @@ export class AttemptGate {
     const remembered = async (): Promise<boolean> =>
       key !== "" &&
       (await this.#policy.memory?.wasRefused(key, which, pin, before.triesLeft ?? hiddenCounter)) === true;
-    if (sameAsLast || (await remembered())) throw refusedBefore(this.#session, which, tries);
+    if (sameAsLast || (await remembered())) throw refusedBefore(this.#session, which, pin, tries);
   }
 
   /** v1.x does not know the query of the SO-PIN, but says of the user PIN that it was never set. */
