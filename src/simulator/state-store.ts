@@ -18,9 +18,7 @@ export function readStateFile(path: string): unknown {
     text = readFileSync(path, "utf8");
   } catch (error) {
     if (codeOf(error) === "ENOENT") return null;
-    throw new HsmError("TOKEN_FILE_UNREADABLE", "service", `cannot read ${path}: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw unusable(path, error);
   }
   try {
     if (text.length > mostBytes) throw new RangeError("too long");
