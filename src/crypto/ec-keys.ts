@@ -3,7 +3,7 @@ import { concat } from "../bytes/bytes.ts";
 import { toHex } from "../bytes/hex.ts";
 import { HsmError } from "../errors.ts";
 import type { Curve } from "./curves.ts";
-import { noblePublicPoint } from "./ecdsa-noble.ts";
+import { nobleMultiply, noblePublicPoint } from "./ecdsa-noble.ts";
 
 /** What OpenSSL calls a curve where its name differs from OpenSC's. */
 const opensslNames = new Map([
@@ -28,6 +28,19 @@ export function publicPointOf(curve: Curve, scalar: Uint8Array): Uint8Array {
   }
   ecdh.setPrivateKey(scalar);
   return new Uint8Array(ecdh.getPublicKey());
+}
+
+/**
+ * The product of a private scalar and somebody's public point, uncompressed: the secret of ECDH is its X.
+ * Both coordinates are wanted, which OpenSSL does not tell.
+ * @throws HsmError `POINT_INVALID` when the point is none of this curve
+ */
+export function multiplyPoint(curve: Curve, scalar: Uint8Array, point: Uint8Array): Uint8Array {
+  try {
+    return nobleMultiply(curve, scalar, point);
+  } catch (cause) {
+    throw new HsmError("POINT_INVALID", "check-failed", `not a public key on ${curve.name}`, { cause });
+  }
 }
 
 /**

@@ -53,9 +53,3 @@ export function dataOf(command: CommandApdu): Uint8Array {
 export function requireLogin(card: Card): void {
   if (!card.session.userLogin) refuse(SW.securityStatusNotSatisfied);
 }
-
-/** @throws Refusal 6985 while shares are missing, where that stops keys from being made and taken in */
-export function requireCompleteDomains(card: Card): void {
-  const pending = card.state.keyDomains.some((domain) => domain !== null && domain.outstanding > 0);
-  if (pending && card.profile.pendingSharesBlockKeys) refuse(SW.conditionsNotSatisfied);
-}

@@ -7,11 +7,17 @@ import type { StoredKey } from "./token-state.ts";
  * @throws Refusal when not logged in, no such key, algorithm not in its list, or all uses are used up
  */
 export function keyFor(card: Card, id: number, algorithm: number): StoredKey {
+  const key = permittedKey(card, id, algorithm);
+  if (key.rules.usesLeft === 0) refuse(card.profile.sw.counterUsedUp);
+  return key;
+}
+
+/** The key for what costs no use. @throws Refusal as {@link keyFor}, but for used up uses */
+export function permittedKey(card: Card, id: number, algorithm: number): StoredKey {
   requireLogin(card);
   const key = card.state.keys.get(id) ?? refuse(card.profile.sw.noKey);
-  const { algorithms, usesLeft } = key.rules;
+  const { algorithms } = key.rules;
   if (algorithms.length > 0 && !algorithms.includes(algorithm)) refuse(card.profile.sw.algorithmNotAllowed);
-  if (usesLeft === 0) refuse(card.profile.sw.counterUsedUp);
   return key;
 }
 

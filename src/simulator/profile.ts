@@ -40,8 +40,12 @@ export interface CardProfile {
   readonly overwritesKeys: boolean;
   /** Key generation writes the description C4xx too. */
   readonly writesDescriptions: boolean;
+  /** Wrapped keys have numbers without leading zeros, RSA keys no factors, curves no `a` of p - 3. */
+  readonly compactBlobs: boolean;
   /** Writing at offset 0 replaces the whole file; otherwise the old tail stays. */
   readonly updateReplaces: boolean;
+  /** ECDH answers X and Y of the product, otherwise X alone. */
+  readonly ecdhTellsY: boolean;
   /** PSS (40) takes a DigestInfo as well as a hash. */
   readonly pssTakesDigestInfo: boolean;
   readonly sw: {
@@ -58,6 +62,12 @@ export interface CardProfile {
     readonly initializeWrongSoPin: number;
     /** Import of a share that is not expected. */
     readonly shareNotExpected: number;
+    /** A key domain that waits for shares cannot do this. */
+    readonly domainPending: number;
+    /** UNWRAP of a blob made under another DKEK, or damaged. */
+    readonly foreignBlob: number;
+    /** UNWRAP of a blob whose MAC is right, but that makes no sense. */
+    readonly damagedBlob: number;
     /** RESET RETRY COUNTER and others for a reference that is not there. */
     readonly wrongReference: number;
   };
@@ -82,7 +92,9 @@ const genuine: CardProfile = {
   pendingSharesBlockKeys: true,
   overwritesKeys: false,
   writesDescriptions: false,
+  compactBlobs: false,
   updateReplaces: false,
+  ecdhTellsY: true,
   pssTakesDigestInfo: false,
   sw: {
     malformed: SW.wrongData,
@@ -95,6 +107,9 @@ const genuine: CardProfile = {
     publicKeysNotConfigured: SW.conditionsNotSatisfied,
     initializeWrongSoPin: SW.conditionsNotSatisfied,
     shareNotExpected: SW.conditionsNotSatisfied,
+    domainPending: SW.conditionsNotSatisfied,
+    foreignBlob: SW.wrongData,
+    damagedBlob: SW.referenceDataNotUsable,
     wrongReference: SW.wrongP1P2,
   },
 };
@@ -118,7 +133,9 @@ const pico: CardProfile = {
   pendingSharesBlockKeys: false,
   overwritesKeys: true,
   writesDescriptions: true,
+  compactBlobs: true,
   updateReplaces: true,
+  ecdhTellsY: false,
   pssTakesDigestInfo: true,
   sw: {
     malformed: SW.wrongLength,
@@ -131,6 +148,9 @@ const pico: CardProfile = {
     publicKeysNotConfigured: SW.wrongP1P2,
     initializeWrongSoPin: SW.conditionsNotSatisfied,
     shareNotExpected: SW.noCurrentFile,
+    domainPending: SW.referencedDataNotFound,
+    foreignBlob: 0x6400,
+    damagedBlob: 0x6400,
     wrongReference: SW.referencedDataNotFound,
   },
 };

@@ -16,6 +16,9 @@ export type HashName = "sha1" | "sha224" | "sha256" | "sha384" | "sha512";
 const pemHead = "-----BEGIN PRIVATE KEY-----\n";
 const pemTail = "\n-----END PRIVATE KEY-----\n";
 
+/** Sizes that a card makes and takes, in bits. */
+export const rsaSizes: readonly number[] = [1024, 1536, 2048, 3072, 4096];
+
 /** A stored key for use. @throws Error when the PKCS#8 is none */
 export function rsaKeyOf(pkcs8: Uint8Array): KeyObject {
   return createPrivateKey(pemHead + btoa(String.fromCharCode(...pkcs8)) + pemTail);
@@ -36,6 +39,16 @@ export function rsaPublicKey(key: KeyObject): RsaPublicKey {
 /** `m^d mod n` of a block as long as the modulus. @throws Error when the block is not below the modulus */
 export function rsaRaw(key: KeyObject, block: Uint8Array): Uint8Array {
   return new Uint8Array(privateDecrypt({ key, padding: constants.RSA_NO_PADDING }, block));
+}
+
+/**
+ * EME-PKCS1-v1_5 decoding (RFC 8017 section 7.2.2). Not in constant time: a simulated token hides nothing.
+ * @throws Error when the padding is none
+ */
+export function withoutPkcs1Padding(block: Uint8Array): Uint8Array {
+  const end = block.indexOf(0, 1);
+  if (block[0] !== 0 || block[1] !== 2 || end < 10) throw new RangeError("no PKCS#1 v1.5 padding");
+  return block.slice(end + 1);
 }
 
 /** PKCS#1 v1.5 signature over a DigestInfo. @throws Error when it is too long */
@@ -102,6 +115,7 @@ function maskOf(name: HashName, seed: Uint8Array, length: number): Uint8Array {
   return concat(...blocks).subarray(0, length);
 }
 
-function fromBase64Url(text: string): Uint8Array {
+/** Bytes of a number in a JWK. */
+export function fromBase64Url(text: string): Uint8Array {
   return Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
 }

@@ -51,7 +51,8 @@ interface RulesFile {
 }
 type KeyFile =
   | { readonly kind: "rsa"; readonly pkcs8: string; readonly rules: RulesFile }
-  | { readonly kind: "ec"; readonly curve: string; readonly scalar: string; readonly rules: RulesFile };
+  | { readonly kind: "ec"; readonly curve: string; readonly scalar: string; readonly rules: RulesFile }
+  | { readonly kind: "aes"; readonly value: string; readonly rules: RulesFile };
 
 export function encodeState(state: TokenState): TokenStateFile {
   const { device, userPin, soPin, publicKeys } = state;
@@ -84,9 +85,14 @@ export function encodeState(state: TokenState): TokenStateFile {
 function encodeKey(key: StoredKey): KeyFile {
   const { usesLeft, algorithms, domain } = key.rules;
   const rules = { usesLeft: usesLeft ?? null, algorithms: toHex(algorithms), domain };
-  return key.kind === "rsa"
-    ? { kind: "rsa", pkcs8: toHex(key.pkcs8), rules }
-    : { kind: "ec", curve: key.curve, scalar: toHex(key.scalar), rules };
+  switch (key.kind) {
+    case "rsa":
+      return { kind: "rsa", pkcs8: toHex(key.pkcs8), rules };
+    case "ec":
+      return { kind: "ec", curve: key.curve, scalar: toHex(key.scalar), rules };
+    case "aes":
+      return { kind: "aes", value: toHex(key.value), rules };
+  }
 }
 
 /** @throws HsmError `TOKEN_FILE_INVALID` (check-failed): not ours, of another version, or a part of it makes no sense */
@@ -150,7 +156,12 @@ function decodeDomain(json: unknown): KeyDomain | null {
 function decodeKey(key: Readonly<Record<string, unknown>>): StoredKey {
   const rules = decodeRules(record(key["rules"], "key rules"));
   if (key["kind"] === "rsa") return { kind: "rsa", pkcs8: hex(key["pkcs8"], "key"), rules };
-  if (key["kind"] !== "ec") throw invalid("a key is neither RSA nor EC");
+  if (key["kind"] === "aes") {
+    const value = hex(key["value"], "key");
+    if (![16, 24, 32].includes(value.length)) throw invalid("an AES key has not 128, 192 or 256 bits");
+    return { kind: "aes", value, rules };
+  }
+  if (key["kind"] !== "ec") throw invalid("a key is neither RSA, EC nor AES");
   return { kind: "ec", curve: text(key["curve"], "key curve"), scalar: hex(key["scalar"], "key"), rules };
 }
 

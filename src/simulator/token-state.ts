@@ -54,7 +54,8 @@ export interface KeyRules {
 
 export type StoredKey =
   | { readonly kind: "rsa"; readonly pkcs8: Uint8Array; readonly rules: KeyRules }
-  | { readonly kind: "ec"; readonly curve: string; readonly scalar: Uint8Array; readonly rules: KeyRules };
+  | { readonly kind: "ec"; readonly curve: string; readonly scalar: Uint8Array; readonly rules: KeyRules }
+  | { readonly kind: "aes"; readonly value: Uint8Array; readonly rules: KeyRules };
 
 /** Option bits. */
 export const options = {

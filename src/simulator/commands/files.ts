@@ -12,6 +12,7 @@ import {
   readAccess,
   writeAccess,
 } from "../file-system.ts";
+import { fid } from "../token-state.ts";
 
 /** Largest file: what the two bytes of the size in an FCI can say, and some card memory. */
 const maxFile = 0x7fff;
@@ -62,7 +63,9 @@ export const updateBinary: CommandHandler = (card, command) => {
   if (end > maxFile) refuse(SW.notEnoughMemory);
   if (card.profile.updateReplaces && offset > 0 && old.length === 0) refuse(SW.referenceDataNotUsable);
   if (offset > old.length) refuse(SW.offsetOutside);
-  const tail = card.profile.updateReplaces && offset === 0 ? new Uint8Array(0) : old.subarray(end);
+  // The scratch file holds one thing at a time: what the last command left in it is of no use to the next.
+  const replaces = card.profile.updateReplaces || id === fid.scratch;
+  const tail = replaces && offset === 0 ? new Uint8Array(0) : old.subarray(end);
   card.state.files.set(id, concat(old.subarray(0, offset), data.value, tail));
   card.session.currentFile = id;
   card.changed();

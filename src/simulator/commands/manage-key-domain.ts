@@ -1,7 +1,9 @@
 import { SW } from "../../apdu/status-word.ts";
 import { concat } from "../../bytes/bytes.ts";
+import { dkekBytes, keyCheckValue } from "../../crypto/dkek.ts";
 import { type Card, type CommandHandler, dataOf, ok, refuse, requireLogin } from "../card.ts";
-import { addShare, dkekLength, keyCheckValue, newKeyDomain } from "../key-domain.ts";
+import { addShare, newKeyDomain } from "../key-domain.ts";
+import { domainAt } from "../key-rules.ts";
 import type { KeyDomain } from "../token-state.ts";
 
 /** MANAGE KEY DOMAIN: P1 says what, P2 is the domain (reference 02 section 2.12). */
@@ -16,7 +18,7 @@ export const manageKeyDomain: CommandHandler = (card, command) => {
     return data.length === 0 ? ok(new Uint8Array(10)) : refuse(card.profile.sw.shareNotExpected);
   }
   if (p2 >= keyDomains.length) refuse(p2 === 0 ? SW.referencedDataNotFound : SW.wrongP1P2);
-  const domain = keyDomains[p2] ?? null;
+  const domain = domainAt(card, p2);
   switch (p1) {
     case 0x00:
       if (domain === null) return refuse(SW.referencedDataNotFound);
@@ -24,8 +26,9 @@ export const manageKeyDomain: CommandHandler = (card, command) => {
     case 0x01:
       return createDomain(card, p2, data);
     case 0x03:
+      return deleteDomain(card, p2);
     case 0x04:
-      return deleteDomain(card, p2, p1 === 0x03);
+      return clearDomain(card, p2);
     default:
       return refuse(SW.wrongP1P2);
   }
@@ -34,13 +37,13 @@ export const manageKeyDomain: CommandHandler = (card, command) => {
 /** Shares, shares outstanding, check value: zeros until it can be told. */
 function domainStatus(card: Card, domain: KeyDomain): Uint8Array {
   const told = domain.outstanding === 0 && (card.session.userLogin || !card.profile.kcvNeedsLogin);
-  const kcv = told ? keyCheckValue(domain) : new Uint8Array(8);
+  const kcv = told ? keyCheckValue(domain.key) : new Uint8Array(8);
   return concat(Uint8Array.of(domain.shares, domain.outstanding), kcv);
 }
 
 /** Needs no PIN: custodians do not know it. */
 function importShare(card: Card, domain: KeyDomain, share: Uint8Array) {
-  if (share.length !== dkekLength) refuse(SW.wrongLength);
+  if (share.length !== dkekBytes) refuse(SW.wrongLength);
   if (domain.outstanding === 0) refuse(card.profile.sw.shareNotExpected);
   addShare(domain, share);
   card.changed();
@@ -58,23 +61,27 @@ function createDomain(card: Card, index: number, data: Uint8Array) {
   return ok(domainStatus(card, domain));
 }
 
-/** Deletes the domain, or only its key: then its shares have to come again. */
-function deleteDomain(card: Card, index: number, whole: boolean) {
+/** A domain that holds keys stays. The answer tells what is there now: nothing. */
+function deleteDomain(card: Card, index: number) {
   mustBeLoggedIn(card);
-  const domain = card.state.keyDomains[index] ?? null;
-  if (domain === null) return refuse(card.profile.name === "pico" ? SW.wrongP1P2 : SW.referencedDataNotFound);
+  presentDomain(card, index);
   if ([...card.state.keys.values()].some((key) => key.rules.domain === index)) refuse(SW.fileExists);
-  card.state.keyDomains[index] = whole
-    ? null
-    : { shares: domain.shares, outstanding: domain.shares, key: new Uint8Array(dkekLength) };
+  card.state.keyDomains[index] = null;
   card.changed();
-  // The answer to a successful delete is the status of what is there now.
-  return whole ? { data: new Uint8Array(0), sw: SW.referencedDataNotFound } : ok(domainStatusAt(card, index));
+  return { data: new Uint8Array(0), sw: SW.referencedDataNotFound };
 }
 
-function domainStatusAt(card: Card, index: number): Uint8Array {
-  const domain = card.state.keyDomains[index] ?? refuse(SW.referencedDataNotFound);
-  return domainStatus(card, domain);
+/** The domain's key is forgotten, its own keys stay: the shares have to come again, or a random key takes its place. */
+function clearDomain(card: Card, index: number) {
+  mustBeLoggedIn(card);
+  const domain = newKeyDomain(presentDomain(card, index).shares, card.world);
+  card.state.keyDomains[index] = domain;
+  card.changed();
+  return ok(domainStatus(card, domain));
+}
+
+function presentDomain(card: Card, index: number): KeyDomain {
+  return domainAt(card, index) ?? refuse(card.profile.name === "pico" ? SW.wrongP1P2 : SW.referencedDataNotFound);
 }
 
 function mustBeLoggedIn(card: Card): void {

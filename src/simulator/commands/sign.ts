@@ -51,6 +51,7 @@ export const sign: CommandHandler = (card, command) => {
   if (!rsaAlgorithms.has(algorithm) && !ecdsaAlgorithms.has(algorithm)) refuse(unknownAlgorithm(card));
   const key = keyFor(card, id, algorithm);
   const input = dataOf(command);
+  if (key.kind === "aes") return refuse(card.profile.sw.wrongKeyType);
   const signature = key.kind === "rsa" ? signRsa(card, key, algorithm, input) : signEc(card, key, algorithm, input);
   countUse(card, key);
   return ok(signature);

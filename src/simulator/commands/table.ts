@@ -2,14 +2,18 @@ import type { CommandHandler } from "../card.ts";
 import { getChallenge } from "./challenge.ts";
 import { changeReferenceData, resetRetryCounter } from "./change-pin.ts";
 import { decipher } from "./decipher.ts";
+import { deriveKey } from "./derive-key.ts";
 import { deleteFile, enumerateObjects, readBinary, readBinaryCurrent, updateBinary } from "./files.ts";
 import { generateKeyPair } from "./generate-key-pair.ts";
+import { generateSymmetricKey } from "./generate-symmetric-key.ts";
 import { initializeDevice } from "./initialize.ts";
 import { manageKeyDomain } from "./manage-key-domain.ts";
 import { managePublicKeys } from "./manage-public-keys.ts";
 import { select } from "./select.ts";
 import { sign } from "./sign.ts";
+import { useSymmetricKey } from "./use-symmetric-key.ts";
 import { verify } from "./verify.ts";
+import { unwrapKey, wrapKey } from "./wrap-key.ts";
 
 export interface CommandEntry {
   /** CLA without chaining bit: 00 as in ISO 7816-4, 80 proprietary. */
@@ -23,12 +27,17 @@ export const commands: ReadonlyMap<number, CommandEntry> = new Map<number, Comma
   [0x24, { cla: 0x00, run: changeReferenceData }],
   [0x2c, { cla: 0x00, run: resetRetryCounter }],
   [0x46, { cla: 0x00, run: generateKeyPair }],
+  [0x48, { cla: 0x80, run: generateSymmetricKey }],
   [0x50, { cla: 0x80, run: initializeDevice }],
   [0x52, { cla: 0x80, run: manageKeyDomain }],
   [0x54, { cla: 0x80, run: managePublicKeys }],
   [0x58, { cla: 0x80, run: enumerateObjects }],
   [0x62, { cla: 0x80, run: decipher }],
   [0x68, { cla: 0x80, run: sign }],
+  [0x72, { cla: 0x80, run: wrapKey }],
+  [0x74, { cla: 0x80, run: unwrapKey }],
+  [0x76, { cla: 0x80, run: deriveKey }],
+  [0x78, { cla: 0x80, run: useSymmetricKey }],
   [0x84, { cla: 0x00, run: getChallenge }],
   [0xa4, { cla: 0x00, run: select }],
   [0xb0, { cla: 0x00, run: readBinaryCurrent }],

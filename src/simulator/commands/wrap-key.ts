@@ -1,0 +1,72 @@
+import { SW } from "../../apdu/status-word.ts";
+import { keyCheckValue } from "../../crypto/dkek.ts";
+import { type Card, type CommandHandler, dataOf, ok, Refusal, refuse, requireLogin } from "../card.ts";
+import { hasCheckValue, openBlob, sealBlob } from "../key-blob.ts";
+import { domainAt, requireRoomFor } from "../key-rules.ts";
+import { keyRequest, storeKey } from "../key-store.ts";
+import { permittedKey } from "../key-use.ts";
+import { fid, type KeyDomain, prefix, type StoredKey } from "../token-state.ts";
+import { contentOf, keyIn } from "../wrapped-key.ts";
+
+const wrapAlgorithm = 0x92;
+const unwrapAlgorithm = 0x93;
+
+/** WRAP KEY: key P1 as a blob under the key of its domain. It costs no use (reference 02 section 2.17, 05 section 5.4). */
+export const wrapKey: CommandHandler = (card, command) => {
+  if (command.p2 !== wrapAlgorithm) refuse(SW.wrongP1P2);
+  const key = permittedKey(card, command.p1, wrapAlgorithm);
+  const domain = domainAt(card, key.rules.domain);
+  // Whoever does not know a key kind looks into its description, and refuses without one.
+  if (card.profile.writesDescriptions && !card.state.files.has(prefix.description * 256 + command.p1)) {
+    refuse(SW.fileNotFound);
+  }
+  if (domain === null) return refuse(SW.referencedDataNotFound);
+  if (domain.outstanding > 0) refuse(card.profile.sw.domainPending);
+  const content = contentOf(card.profile, key);
+  return ok(sealBlob(domain.key, content, card.world.random(8)));
+};
+
+/** UNWRAP KEY: the blob in the data, or without data the one in EF 2F10, becomes key P1 of the domain it fits. */
+export const unwrapKey: CommandHandler = (card, command) => {
+  if (command.p2 !== unwrapAlgorithm) refuse(SW.wrongP1P2);
+  requireLogin(card);
+  const given = dataOf(command);
+  const blob = given.length > 0 ? given : (card.state.files.get(fid.scratch) ?? refuse(SW.fileNotFound));
+  requireRoomFor(card, command.p1);
+  const key = unwrapped(card, blob);
+  storeKey(card, command.p1, key);
+  if (card.profile.writesDescriptions && key.kind !== "aes") {
+    const name = card.state.device?.chr ?? "";
+    card.state.files.set(prefix.certificate * 256 + command.p1, keyRequest(card, key, { car: name, chr: name }));
+  }
+  // Used up: a shorter blob written over it later must not keep its tail.
+  if (given.length === 0) card.state.files.delete(fid.scratch);
+  return ok();
+};
+
+function unwrapped(card: Card, blob: Uint8Array): StoredKey {
+  const { foreignBlob, damagedBlob } = card.profile.sw;
+  const { index, domain } = domainFor(card, blob);
+  try {
+    const content = openBlob(domain.key, blob) ?? refuse(foreignBlob);
+    return keyIn(content, index) ?? refuse(SW.referenceDataNotUsable);
+  } catch (error) {
+    // The MAC was right, but OpenSSL or our own checks take no such numbers.
+    if (error instanceof Refusal) throw error;
+    return refuse(damagedBlob);
+  }
+}
+
+/** The domain with the blob's check value. */
+function domainFor(card: Card, blob: Uint8Array): { index: number; domain: KeyDomain } {
+  const { keyDomains } = card.state;
+  for (const [index, domain] of keyDomains.entries()) {
+    if (domain === null || domain.outstanding > 0) continue;
+    if (hasCheckValue(blob, keyCheckValue(domain.key))) return { index, domain };
+  }
+  if (card.profile.name === "genuine") {
+    if (keyDomains.every((domain) => domain === null)) refuse(SW.referencedDataNotFound);
+    if (keyDomains.some((domain) => domain !== null && domain.outstanding > 0)) refuse(card.profile.sw.domainPending);
+  }
+  return refuse(card.profile.sw.foreignBlob);
+}
