@@ -7,13 +7,12 @@ import { root } from "./installed.mjs";
 
 const bin = join(root, "dist", "bin", "hsmadm.js");
 
-/** `say` is printed as a comment; `run` is a command line; `exit` is the code it must end with. */
+/** `say` is printed as a comment; `run` is a command line of hsmadm, `shell` another; `exit` is the code it must end with. */
 const steps = [
   { say: "A token springs up at first use, uninitialised." },
   { run: "device status", exit: 0 },
   { say: "Initialise it: PINs come from files of mode 0600, never from the command line." },
   { run: "device init --label demo --so-pin file:so.pin --pin file:first.pin --retries 3 --dkek-shares none", exit: 0 },
-  { run: "device status", exit: 0 },
   { run: "pin change --pin file:first.pin --new-pin file:user.pin", exit: 0 },
   { say: "A wrong PIN costs a try. The same wrong PIN again is not even sent." },
   { run: "pin verify --pin file:wrong.pin", exit: 4 },
@@ -30,7 +29,7 @@ const steps = [
   { run: "pin unblock --so-pin file:so.pin --new-pin file:user.pin", exit: 0 },
   { say: "Record a session, with the PIN redacted as it is written, and replay it without the token." },
   { run: "pin verify --pin file:user.pin --trace session.apdu", exit: 0 },
-  { show: "session.apdu" },
+  { shell: "grep -A 1 VERIFY session.apdu" },
   { run: "pin verify --pin file:user.pin", device: "trace:session.apdu", exit: 0 },
 ];
 
@@ -55,13 +54,18 @@ export function tour(write) {
     let last;
     for (const step of steps) {
       if (step.say !== undefined) write(`${last === undefined ? "" : "\n"}# ${step.say}\n`);
-      else if (step.show !== undefined) write(`$ cat ${step.show}\n${readFileSync(join(folder, step.show), "utf8")}`);
+      else if (step.shell !== undefined) shell(step.shell, folder, write);
       else command(step, folder, write);
       last = step;
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function shell(line, folder, write) {
+  const done = spawnSync("sh", ["-c", line], { cwd: folder, encoding: "utf8" });
+  write(`$ ${line}\n${done.stdout}`);
 }
 
 function command(step, folder, write) {
