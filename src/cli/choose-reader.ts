@@ -1,4 +1,5 @@
 import { HsmError } from "../errors.ts";
+import { allSettled } from "./settled.ts";
 
 /** A reader as PC/SC lists it. */
 export interface ReaderWithState {
@@ -29,7 +30,7 @@ const tryWithout = "without a card: `--device sim:demo` gives a simulated token 
 
 /**
  * Which reader did the operator mean. A reader's name wins over a serial, a serial over a label; a card is only looked
- * into where that decides something.
+ * into where that decides something, and then into all at once.
  * @param name the operator's word, or `null` for "the one that is there"
  * @throws HsmError of kind `device`: none, several, or the matching one cannot be used
  */
@@ -47,8 +48,8 @@ export async function chooseReader(
 
   const tokens: { reader: string; token: SeenToken }[] = [];
   const problems: { reader: string; problem: HsmError }[] = [];
-  for (const { name: reader } of cards) {
-    const seen = await look(reader);
+  const looks = await allSettled(cards.map(async ({ name: reader }) => ({ reader, seen: await look(reader) })));
+  for (const { reader, seen } of looks) {
     if ("token" in seen) tokens.push({ reader, token: seen.token });
     else problems.push({ reader, problem: seen.problem });
   }
@@ -67,7 +68,7 @@ export async function chooseReader(
   return { reader: match.reader, by, token: match.token };
 }
 
-function nothingThere(readers: readonly ReaderWithState[], name: string | null): HsmError {
+export function nothingThere(readers: readonly ReaderWithState[], name: string | null): HsmError {
   const wanted = name === null ? "" : `, so no token is "${name}"`;
   if (readers.length === 0) {
     return new HsmError("NO_READER", "device", `no reader is connected${wanted}`, {

@@ -36,16 +36,21 @@ export const nouns: Readonly<Record<string, string>> = {
 };
 
 const { pin, soPin, newPin, newSoPin } = secretOptions;
+const all: OptionSpec = { name: "all", describe: "every token in a reader; several by name: --device A,B" };
 
 export const commands: readonly CommandSpec[] = [
   {
     words: ["device", "list"],
     summary: "readers and the tokens in them",
+    options: [all],
+    manyDevices: true,
     load: () => import("./commands/device-list.ts"),
   },
   {
     words: ["device", "status"],
     summary: "state, tries left, DKEK; spends no try",
+    options: [all],
+    manyDevices: true,
     load: () => import("./commands/device-status.ts"),
   },
   {
@@ -130,7 +135,9 @@ export const commands: readonly CommandSpec[] = [
       { name: "user-pin-tries", value: "N", describe: "tries the user PIN must have left (2)" },
       { name: "so-pin-tries", value: "N", describe: "tries the SO-PIN must have left (4)" },
       { name: "refused-exit", value: "N", describe: "exit code of a refusal (5)" },
+      all,
     ],
+    manyDevices: true,
     takesCommand: true,
     load: () => import("./commands/guard.ts"),
   },

@@ -1,4 +1,3 @@
-import type { CardChannel } from "../apdu/channel.ts";
 import { standardStack } from "../apdu/standard-stack.ts";
 import type { AttemptPolicy } from "../cards/smartcard-hsm/attempt-policy.ts";
 import type { SmartCardHsm } from "../cards/smartcard-hsm/smartcard-hsm.ts";
@@ -35,7 +34,7 @@ export async function withDevice<T>(
   try {
     const raw = await reach(context, spec, access, recorder);
     recorded = true;
-    const result = await useDevice(context, raw, recorder, work);
+    const result = await useDevice(context, recorder === undefined ? raw : await recordedBy(recorder, raw), work);
     raw.complete?.();
     return result;
   } finally {
@@ -43,18 +42,14 @@ export async function withDevice<T>(
   }
 }
 
-async function useDevice<T>(
+/** Opens the card that was reached, lets `work` have it and gives it back. */
+export async function useDevice<T>(
   context: CommandContext,
   raw: RawDevice,
-  recorder: TraceRecorder | undefined,
   work: (device: OpenDevice) => Promise<T>,
 ): Promise<T> {
-  let channel: CardChannel = raw.channel;
+  let { channel } = raw;
   try {
-    if (recorder !== undefined) {
-      const { smartCardHsmRedactor } = await import("../cards/smartcard-hsm/redactor.ts");
-      channel = recorder.record(channel, smartCardHsmRedactor());
-    }
     channel = interruptible(standardStack(channel, { deadlineMs: raw.deadlineMs }), context.signal);
     const { SmartCardHsm } = await import("../cards/smartcard-hsm/smartcard-hsm.ts");
     const card = await SmartCardHsm.open(channel, { policy: await attemptPolicy(context, raw) });
@@ -69,6 +64,12 @@ async function useDevice<T>(
   }
 }
 
+/** The same device, every exchange written down. */
+export async function recordedBy(recorder: TraceRecorder, raw: RawDevice): Promise<RawDevice> {
+  const { smartCardHsmRedactor } = await import("../cards/smartcard-hsm/redactor.ts");
+  return { ...raw, channel: recorder.record(raw.channel, smartCardHsmRedactor()) };
+}
+
 /** Between looking for the token and opening it, somebody may have put another card into the reader. */
 async function refuseExchanged(card: SmartCardHsm, { expected, channel }: RawDevice): Promise<void> {
   if (expected === undefined) return;
@@ -79,7 +80,8 @@ async function refuseExchanged(card: SmartCardHsm, { expected, channel }: RawDev
   });
 }
 
-async function startRecorder({ globals, io }: CommandContext): Promise<TraceRecorder | undefined> {
+/** @throws HsmError `TRACE_EXISTS`, `TRACE_NOT_WRITABLE`, before any card is touched */
+export async function startRecorder({ globals, io }: CommandContext): Promise<TraceRecorder | undefined> {
   if (globals.trace === undefined) return undefined;
   const { TraceRecorder } = await import("../transport/trace/recorder.ts");
   return TraceRecorder.create(globals.trace, {

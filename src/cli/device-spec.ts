@@ -17,7 +17,7 @@ const prefixes = ["pcsc:", "sim:", "sim-fido:", "fido:", "trace:"];
 
 /** @throws HsmError `DEVICE_SPEC_INVALID`, `DEVICE_NOT_SUPPORTED` */
 export function parseDeviceSpec(text: string): DeviceSpec {
-  if (namesSeveral(text)) {
+  if (splitDevices(text).length > 1) {
     throw usage(
       "DEVICE_SPEC_INVALID",
       "several devices at once are not possible with this command",
@@ -39,12 +39,22 @@ export function parseDeviceSpec(text: string): DeviceSpec {
   return { kind: "name", name: text };
 }
 
-/** A comma separates devices, except inside a path or reader name that was given with its prefix. */
-function namesSeveral(text: string): boolean {
-  const comma = text.indexOf(",");
-  if (comma < 0) return false;
-  if (!text.startsWith("trace:") && !text.startsWith("pcsc:")) return true;
-  return prefixes.some((prefix) => text.includes(`,${prefix}`));
+/**
+ * The devices of `A,B`. A comma separates them, except inside a path or reader name that was given with its prefix:
+ * there only where another prefix follows.
+ */
+export function splitDevices(text: string): string[] {
+  const devices: string[] = [];
+  for (const part of text.split(",")) {
+    const last = devices.at(-1);
+    const mayHoldCommas = last?.startsWith("trace:") === true || last?.startsWith("pcsc:") === true;
+    if (mayHoldCommas && !prefixes.some((prefix) => part.trimStart().startsWith(prefix))) {
+      devices[devices.length - 1] = `${last},${part}`;
+    } else {
+      devices.push(part.trim());
+    }
+  }
+  return devices;
 }
 
 /** @throws HsmError `DEVICE_SPEC_INVALID`: the name becomes a file name */

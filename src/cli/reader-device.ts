@@ -2,7 +2,7 @@ import { standardStack } from "../apdu/standard-stack.ts";
 import { SmartCardHsm } from "../cards/smartcard-hsm/smartcard-hsm.ts";
 import type { Pcsc } from "../transport/pcsc/pcsc.ts";
 import type { TraceRecorder } from "../transport/trace/recorder.ts";
-import { chooseReader, type Look } from "./choose-reader.ts";
+import { type ChosenReader, chooseReader, type Look } from "./choose-reader.ts";
 import type { CommandContext } from "./context.ts";
 import type { DeviceSpec } from "./device-spec.ts";
 import { asHsmError } from "./failure.ts";
@@ -31,24 +31,34 @@ export async function openInReader(
     const chosen = await chooseReader(await pcsc.listReaders(), name, (reader) =>
       lookInto(context, pcsc, reader, spec.kind === "name"),
     );
-    throwIfInterrupted(context.signal);
-    const channel = await pcsc.connect(chosen.reader, { share: access }).catch((error: unknown) => {
-      recorder?.recordFailedConnect(`reader "${chosen.reader}"`, error);
+    const device = await connectReader(context, pcsc, chosen, access).catch((error: unknown) => {
+      if (asHsmError(error).kind !== "interrupted") recorder?.recordFailedConnect(`reader "${chosen.reader}"`, error);
       throw error;
     });
-    return {
-      channel,
-      simulated: false,
-      replayed: false,
-      exact: chosen.by === "serial",
-      expected: chosen.token,
-      deadlineMs: context.globals.timeoutMs + graceMs,
-      close: () => pcsc.close(),
-    };
+    return { ...device, close: () => pcsc.close() };
   } catch (error) {
     await pcsc.close();
     throw error;
   }
+}
+
+/** Connects to the card in the chosen reader; giving it back leaves PC/SC open. */
+export async function connectReader(
+  context: CommandContext,
+  pcsc: Pcsc,
+  chosen: ChosenReader,
+  access: "shared" | "exclusive",
+): Promise<RawDevice> {
+  throwIfInterrupted(context.signal);
+  return {
+    channel: await pcsc.connect(chosen.reader, { share: access }),
+    simulated: false,
+    replayed: false,
+    exact: chosen.by === "serial",
+    expected: chosen.token,
+    deadlineMs: context.globals.timeoutMs + graceMs,
+    close: async () => undefined,
+  };
 }
 
 /** Whose card is in a reader. Not recorded: a trace tells of the token that was chosen. */

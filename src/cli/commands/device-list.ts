@@ -3,8 +3,13 @@ import { recogniseAtr } from "../../cards/smartcard-hsm/atr.ts";
 import { exitCodes, type HsmError } from "../../errors.ts";
 import type { ReaderInfo } from "../../transport/pcsc/reader-info.ts";
 import type { CommandContext } from "../context.ts";
+import type { OpenDevice } from "../device-session.ts";
+import { tokenFacts } from "../facts.ts";
 import { asHsmError } from "../failure.ts";
+import type { Document } from "../output.ts";
 import { lookInto, openPcscFor } from "../reader-device.ts";
+import { allSettled } from "../settled.ts";
+import type { SeveralPlan } from "../several-plan.ts";
 import { listSimulated, type SimulatedEntry } from "../simulated-tokens.ts";
 import { simulatedMark, table } from "../wording.ts";
 
@@ -20,8 +25,42 @@ interface Row {
   readonly problem: string | null;
 }
 
-/** One row for each reader, empty ones too, and the simulated tokens under a heading of their own. Chooses nothing. */
+/**
+ * One row for each reader, empty ones too, and the simulated tokens under a heading of their own. Chooses nothing, so
+ * `$HSMADM_DEVICE` changes nothing; with `--device A,B` or `--all` a row for each of these tokens.
+ */
 export async function run(context: CommandContext): Promise<number | undefined> {
+  const { planSeveral } = await import("../several-plan.ts");
+  const plan = await planSeveral(context, context.args.texts("device"), 1);
+  return plan === null ? listEverything(context) : listNamed(context, plan);
+}
+
+async function listNamed(context: CommandContext, plan: SeveralPlan): Promise<number> {
+  const { withDevices } = await import("../several.ts");
+  const { reportSeveral } = await import("../several-report.ts");
+  let exitCode = 0;
+  await withDevices(context, plan, listed, (several) => {
+    exitCode = reportSeveral(context, several, {
+      facts: ({ facts }) => facts,
+      nothing: { serial: null, chr: null, label: null, simulated: false, atr: null, card: null },
+      heading: ["TOKEN", "LABEL", "WHERE", "CARD"],
+      cells: ({ cells }) => cells,
+    });
+  });
+  return exitCode;
+}
+
+async function listed(device: OpenDevice): Promise<{ facts: Document; cells: readonly string[] }> {
+  const { where, serial, chr, label, simulated } = await tokenFacts(device);
+  const { atr } = device.card.channel;
+  const card = recogniseAtr(atr)?.name ?? null;
+  return {
+    facts: { serial, chr, label, simulated, atr: toHex(atr), card },
+    cells: [`${serial ?? where}`, `${label ?? ""}`, `${where}`, simulated ? simulatedMark : (card ?? "")],
+  };
+}
+
+async function listEverything(context: CommandContext): Promise<number | undefined> {
   const { output } = context;
   const simulated = await listSimulated(context);
   const { rows, problem } = await realReaders(context);
@@ -46,9 +85,8 @@ async function realReaders(context: CommandContext): Promise<{ rows: Row[] | nul
   try {
     const pcsc = await openPcscFor(context);
     try {
-      const rows: Row[] = [];
-      for (const reader of await pcsc.listReaders()) rows.push(await rowOf(context, pcsc, reader));
-      return { rows };
+      const readers = await pcsc.listReaders();
+      return { rows: await allSettled(readers.map((reader) => rowOf(context, pcsc, reader))) };
     } finally {
       await pcsc.close();
     }
