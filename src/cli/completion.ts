@@ -90,11 +90,13 @@ function offer(line: ReadLine, current: string, sources: CompletionSources): rea
   const wanted = positional !== undefined && (positional.many === true || line.positionals === 0);
   const values = wanted ? positionalValues(spec, positional.name, current, sources) : [];
   if (values.length > 0 || current !== "" || (wanted && positional.required)) return values;
-  // With nothing else to say, the options this very command has; those of every command come with `-`.
+  // With nothing else to say, which device and what this very command has; what every command has comes with `-`.
   return optionCandidates({ ...line, given: new Set([...line.given, ...everywhere]) }, "--", sources);
 }
 
-const everywhere = [...globalOptions, helpOption, versionOption].map(({ name }) => name);
+const everywhere = [...globalOptions, helpOption, versionOption]
+  .map(({ name }) => name)
+  .filter((name) => name !== "device");
 
 function optionCandidates(line: ReadLine, current: string, sources: CompletionSources): readonly Candidate[] {
   const [name = "", value] = splitOption(current);
@@ -105,8 +107,9 @@ function optionCandidates(line: ReadLine, current: string, sources: CompletionSo
     const values = valuesOf(option, line.spec, value, sources);
     return values.map((candidate) => ({ ...candidate, value: `--${name}=${candidate.value}` }));
   }
+  const again = ({ name, many }: OptionSpec) => (name === "device" ? line.spec?.manyDevices : many) === true;
   return options
-    .filter((option) => option.many === true || !line.given.has(option.name))
+    .filter((option) => again(option) || !line.given.has(option.name))
     .map((option) => ({ value: `--${option.name}`, describe: option.describe }));
 }
 
