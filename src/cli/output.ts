@@ -32,6 +32,11 @@ export class Output {
     if (!this.quiet) this.#io.stderr.write(`${printable(line)}\n`);
   }
 
+  /** What is being done, for somebody who waits: on a terminal only. */
+  progress(line: string): void {
+    if (this.#io.stderr.isTTY === true) this.note(line);
+  }
+
   /** Says something that must not be missed, on standard error. */
   warn(message: string): void {
     this.#io.stderr.write(`hsmadm: warning: ${printable(message)}\n`);

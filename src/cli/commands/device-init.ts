@@ -57,7 +57,7 @@ export async function run(context: CommandContext): Promise<number | undefined> 
       const soStake = isNew ? "to set; write it down, it can never be unblocked" : stakeWords("so-pin", soState);
       const soValue = await soPin.value({ token: title, stake: soStake, isNew });
       const pinValue = await userPin?.value({ token: title, stake: "6 to 15 characters" });
-      output.note("initialising, this takes some seconds …");
+      output.progress("initialising, this takes some seconds …");
       return chosenSettings(options, dkek, soValue, pinValue);
     });
   });
@@ -96,7 +96,7 @@ async function initialise(
   settings: (soPin: PinState) => Promise<InitializeSettings>,
 ): Promise<number | undefined> {
   const { output } = context;
-  const outcome = await initialiseToken(device.card, { label, settings }, (step) => output.note(stepWords[step]));
+  const outcome = await initialiseToken(device.card, { label, settings }, (step) => output.progress(stepWords[step]));
   const { status, labelWritten, labelNote, exportable, exportNote } = outcome;
   const token = await tokenFacts(device, labelWritten ? label : undefined);
   const identity = await device.card.identity();

@@ -83,6 +83,8 @@ export class TestWorld {
       env: { HSMADM_HOME: this.home, PATH: process.env["PATH"], ...options.env },
       stdout: { write: (text: string) => (stdout += text) },
       stderr: {
+        // Whoever watches it sees what a terminal would.
+        isTTY: options.onStderr !== undefined,
         write: (text: string) => {
           stderr += text;
           options.onStderr?.(text);
