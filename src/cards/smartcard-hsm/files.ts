@@ -5,10 +5,9 @@ import { bigEndian, concat } from "../../bytes/bytes.ts";
 import { hexNumber } from "../../bytes/hex.ts";
 import { encodeTlv, readTlv } from "../../bytes/tlv.ts";
 import { HsmError } from "../../errors.ts";
+import { fileIds } from "./file-ids.ts";
 import { refusal } from "./refusals.ts";
 import type { Session } from "./session.ts";
-
-export const fileIds = { deviceCertificates: 0x2f02, tokenInfo: 0x2f03 } as const;
 
 /** Files on these cards stay far below; the bounds keep a card that never ends from holding us. */
 const maxFileBytes = 32_768;
@@ -158,6 +157,16 @@ async function readChunk(session: Session, fid: number, offset: number): Promise
   const chunk = await session.send(readBinary(fid, offset, shortRead, session.token));
   if (chunk.sw === SW.wrongLength) throw refusal("READ BINARY", chunk.sw, session.token);
   return chunk;
+}
+
+/** Like {@link readFile}, but empty where there is no such file. */
+export async function readFileIfThere(session: Session, fid: number): Promise<Uint8Array> {
+  try {
+    return await readFile(session, fid);
+  } catch (error) {
+    if (error instanceof HsmError && error.code === "FILE_NOT_FOUND") return new Uint8Array(0);
+    throw error;
+  }
 }
 
 /** Writes a file from its beginning, in pieces. What a longer file had behind the new end may stay: delete it first. */

@@ -25,7 +25,8 @@ export function queryKeyDomain(index: number): CardCommand<KeyDomainAnswer> {
   };
 }
 
-function keyDomainAnswer(index: number, { data, sw }: ResponseApdu): KeyDomainAnswer {
+/** Reads the state that every form of MANAGE KEY DOMAIN answers with. */
+export function keyDomainAnswer(index: number, { data, sw }: ResponseApdu): KeyDomainAnswer {
   const without = (state: DkekState["state"], beyond: boolean): KeyDomainAnswer => ({
     index,
     state,
@@ -94,6 +95,7 @@ export async function readKeyDomains(
   return { dkek, keyDomains: domains ? states : null };
 }
 
-function plain({ index, state, shares, outstanding, kcv, kcvNote }: KeyDomainAnswer): DkekState {
+/** Without what the answer says about other domains. */
+export function plain({ index, state, shares, outstanding, kcv, kcvNote }: KeyDomainAnswer): DkekState {
   return { index, state, shares, outstanding, kcv, kcvNote };
 }

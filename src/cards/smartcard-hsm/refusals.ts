@@ -1,8 +1,9 @@
 import { meaningOf } from "../../apdu/status-word.ts";
 import { hexNumber } from "../../bytes/hex.ts";
 import { type ErrorKind, HsmError } from "../../errors.ts";
+import { keyRefusals } from "./keys/key-refusals.ts";
 
-/** What one status word means in one command. `{token}` in the texts is the token's name. */
+/** What one status word means in one command. `{token}` in the texts is the token's name, `{key}` the key's. */
 export interface Refusal {
   readonly code: string;
   readonly kind: ErrorKind;
@@ -176,12 +177,13 @@ export const refusals = {
     27904: otherApplet,
     28160: otherApplet,
   },
+  ...keyRefusals({ notLoggedIn, full, otherApplet }),
 } as const satisfies Record<string, Readonly<Record<number, Refusal>>>;
 
 export type RefusableCommand = keyof typeof refusals;
 
 /** The error for a status word that is no success in this command. */
-export function refusal(command: RefusableCommand, sw: number, token: string): HsmError {
+export function refusal(command: RefusableCommand, sw: number, token: string, key = "the key"): HsmError {
   const table: Readonly<Record<number, Refusal>> = refusals[command];
   const known = table[sw];
   const trace = `(${command}: SW ${hexNumber(sw, 4)}, ${meaningOf(sw)})`;
@@ -192,9 +194,14 @@ export function refusal(command: RefusableCommand, sw: number, token: string): H
       details: { command, sw: hexNumber(sw, 4) },
     });
   }
-  return new HsmError(known.code, known.kind, `${known.says.replace("{token}", token)} ${trace}`, {
-    advice: known.advice,
-    token,
-    details: { command, sw: hexNumber(sw, 4) },
-  });
+  return new HsmError(
+    known.code,
+    known.kind,
+    `${known.says.replace("{token}", token).replace("{key}", key)} ${trace}`,
+    {
+      advice: known.advice,
+      token,
+      details: { command, sw: hexNumber(sw, 4) },
+    },
+  );
 }

@@ -6,10 +6,12 @@ import { type ApplicationInfo, optionBits, optionNames } from "./application.ts"
 import { type Attempt, AttemptGate, type OnceCounted, type Presentation } from "./attempt.ts";
 import { pinResetNotEnabled } from "./attempt-errors.ts";
 import { type AttemptPolicy, defaultAttemptPolicy } from "./attempt-policy.ts";
-import { deleteFile, fileIds, listFiles, readFile, writeFile } from "./files.ts";
+import { fileIds } from "./file-ids.ts";
+import { deleteFile, listFiles, readFile, writeFile } from "./files.ts";
 import { identityOf } from "./identity.ts";
 import { type InitializeSettings, initializeDevice, initializeOptions } from "./initialize.ts";
 import { readKeyDomains } from "./key-domains.ts";
+import { KeyVerbs } from "./keys/key-verbs.ts";
 import { changePin, queryPin, resetRetryCounter, verifyPin } from "./pin-commands.ts";
 import { checkUserPin, type PinKind, soPinBytes } from "./pins.ts";
 import { decodeTokenInfo, encodeTokenInfo } from "./pkcs15-token-info.ts";
@@ -21,7 +23,7 @@ import { type PinState, type TokenIdentity, type TokenStatus, tokenState } from 
  * A SmartCard-HSM with its applet selected: one verb for each thing it can do. PINs are bytes; an SO-PIN is the 8 raw
  * bytes that `checkSoPin` gives. Every verb that presents a PIN goes through the {@link AttemptGate}.
  */
-export class SmartCardHsm {
+export class SmartCardHsm extends KeyVerbs {
   readonly #session: Session;
   readonly #gate: AttemptGate;
   #identity: TokenIdentity | undefined;
@@ -29,6 +31,7 @@ export class SmartCardHsm {
   #label: string | null | undefined;
 
   private constructor(session: Session, policy: AttemptPolicy) {
+    super(session);
     this.#session = session;
     this.#gate = new AttemptGate(session, policy, async () => (await this.identity()).key);
   }

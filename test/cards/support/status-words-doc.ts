@@ -66,7 +66,7 @@ export function statusWordsDocument(): string {
     text += `\n## ${command}\n\n| SW | ISO 7816-4 | what it means here | error | what to do |\n| --- | --- | --- | --- | --- |\n`;
     for (const [word, refusal] of Object.entries(table) as [string, Refusal][]) {
       const sw = Number(word);
-      text += `| \`${hexNumber(sw, 4)}\` | ${meaningOf(sw)} | ${refusal.says.replace("{token}", "the token")} `;
+      text += `| \`${hexNumber(sw, 4)}\` | ${meaningOf(sw)} | ${refusal.says.replace("{token}", "the token").replace("{key}", "the key")} `;
       text += `| \`${refusal.code}\` (exit ${exitCodes[refusal.kind]}) | ${refusal.advice ?? ""} |\n`;
     }
   }
