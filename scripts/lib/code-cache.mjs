@@ -10,7 +10,7 @@ const folder = process.argv[2];
 const { loadBundle } = await import(pathToFileURL(join(folder, "../src/cli/launch.js")).href);
 const home = mkdtempSync(join(tmpdir(), "hsmadm-build-"));
 try {
-  const { script, exports } = loadBundle(join(folder, "hsmadm.cjs"), undefined);
+  const { script, exports } = loadBundle(join(folder, "hsmadm.cjs"), undefined, "hsmadm.cjs");
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const io = { ...exports.processIo(), stdout: nowhere, stderr: nowhere, env: { HSMADM_HOME: home } };
   for (let round = 0; round < 2; round++) {

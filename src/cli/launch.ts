@@ -14,10 +14,17 @@ const here = dirname(fileURLToPath(import.meta.url));
 /** `dist/`, seen from `dist/src/cli/`. */
 const dist = join(here, "..", "..");
 
-/** Compiles the bundle and runs its top level. */
-export function loadBundle(file: string, cachedData: Buffer | undefined): { script: Script; exports: Command } {
+/**
+ * Compiles the bundle and runs its top level.
+ * @param name what stack traces call it; the build gives one without a path, because V8 keeps it in the code cache
+ */
+export function loadBundle(
+  file: string,
+  cachedData: Buffer | undefined,
+  name = file,
+): { script: Script; exports: Command } {
   const source = `(function (exports, require, module, __filename, __dirname) {${readFileSync(file, "utf8")}\n})`;
-  const script = new Script(source, { filename: file, cachedData });
+  const script = new Script(source, { filename: name, cachedData });
   const module = { exports: {} as Command };
   script.runInThisContext()(module.exports, createRequire(file), module, file, dirname(file));
   return { script, exports: module.exports };
