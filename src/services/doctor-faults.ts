@@ -6,7 +6,23 @@ interface FaultText {
   readonly fix: readonly string[];
 }
 
-const tryWithout = "to try hsmadm without any reader: `--device sim:demo` is a simulated token";
+export const tryWithout = "to try hsmadm without any reader: `--device sim:demo` is a simulated token";
+
+const startWithSystemd = [
+  "let systemd start pcscd when it is needed:",
+  "  sudo systemctl enable --now pcscd.socket",
+] as const;
+
+const installService = [
+  "install pcscd with the driver for USB readers and tokens:",
+  "  sudo apt install pcscd libccid",
+];
+
+const handIntoContainer = [
+  "in a container the service of the host is used; hand its socket in when the container is started:",
+  "  docker run --volume /run/pcscd/pcscd.comm:/run/pcscd/pcscd.comm …",
+  "polkit on the host must allow it: to the host a container is a stranger (`hsmadm doctor` in it says so then)",
+] as const;
 
 export const doctorFaults = {
   NODE_TOO_OLD: {
@@ -27,16 +43,58 @@ export const doctorFaults = {
   },
   SERVICE_NOT_INSTALLED: {
     problem: "the PC/SC service is not installed",
-    fix: ["install pcscd with the driver for USB readers and tokens:", "  sudo apt install pcscd libccid", tryWithout],
+    fix: [...installService, tryWithout],
+  },
+  SERVICE_NOT_IN_CONTAINER: {
+    problem: "this is a container, and the PC/SC service of the host is not handed into it",
+    fix: [...handIntoContainer, tryWithout],
   },
   SERVICE_NOT_RUNNING: {
     problem: "the PC/SC service is not running",
     fix: [
-      "let systemd start pcscd when it is needed:",
-      "  sudo systemctl enable --now pcscd.socket",
+      ...startWithSystemd,
       "if the unit is unknown, the package is missing:",
       "  sudo apt install pcscd libccid",
       "in a container hand in /run/pcscd/pcscd.comm of the host",
+      tryWithout,
+    ],
+  },
+  SERVICE_WITHOUT_ACTIVATION: {
+    problem: "the PC/SC service is not running, and nothing starts it when it is needed",
+    fix: [
+      "this system has pcscd but no socket unit for it; start the service itself, now and at boot:",
+      "  sudo systemctl enable --now pcscd.service",
+      "if that unit is unknown too, start the program:",
+      "  sudo pcscd",
+      tryWithout,
+    ],
+  },
+  SERVICE_WITHOUT_SYSTEMD: {
+    problem: "the PC/SC service is not running, and no systemd is here to start it",
+    fix: [
+      "start it by the system's own way, or as a program:",
+      "  sudo service pcscd start || sudo pcscd",
+      "in a container the host's service can be used in its place: hand its socket /run/pcscd/pcscd.comm in",
+      tryWithout,
+    ],
+  },
+  SERVICE_GONE: {
+    problem: "the socket of the PC/SC service is there, but nobody listens: the service has ended",
+    fix: ["start it again:", "  sudo systemctl restart pcscd.socket || sudo service pcscd restart", tryWithout],
+  },
+  SOCKET_NAME_WRONG: {
+    problem: "PCSCLITE_CSOCK_NAME names a socket that is not there",
+    fix: ["let it be found where it usually is (/run/pcscd/pcscd.comm):", "  unset PCSCLITE_CSOCK_NAME", tryWithout],
+  },
+  SOCKET_FORBIDDEN: {
+    problem: "this user may not open the socket of the PC/SC service",
+    fix: [
+      "look who may (the last column of the folders counts too):",
+      "  ls -ld /run/pcscd /run/pcscd/pcscd.comm",
+      "the usual mode lets everybody in and leaves the choice to polkit; a unit or a container of yours has made it narrower:",
+      "  systemctl cat pcscd.socket",
+      "where a group owns it, belong to that group (log in again afterwards, groups are read at login):",
+      '  sudo usermod --append --groups "$(stat --format %G /run/pcscd/pcscd.comm)" $USER',
       tryWithout,
     ],
   },
@@ -48,12 +106,13 @@ export const doctorFaults = {
       "  journalctl --unit=pcscd --since=-10min",
       "make a group and belong to it (log in again afterwards, groups are read at login):",
       "  sudo groupadd --force pcsc && sudo usermod --append --groups pcsc $USER",
-      "allow it both to reach the service and to use a card: put this into /etc/polkit-1/rules.d/40-pcsc.rules",
-      "  polkit.addRule(function (action, subject) {",
+      "allow it both to reach the service and to use a card:",
+      "  echo 'polkit.addRule(function (action, subject) {",
       '    if ((action.id == "org.debian.pcsc-lite.access_pcsc" || action.id == "org.debian.pcsc-lite.access_card") &&',
       '        subject.isInGroup("pcsc")) return polkit.Result.YES;',
-      "  });",
+      "  });' | sudo tee /etc/polkit-1/rules.d/40-pcsc.rules",
       "where /proc is mounted with hidepid, polkit cannot see who is asking: give its group the right (`gid=` of that mount)",
+      "where no polkit runs (a container with its own pcscd), pcscd is started with `--disable-polkit`: who reaches its socket may use the cards",
     ],
   },
   NO_READER: {
@@ -123,3 +182,7 @@ export const doctorFaults = {
 } as const satisfies Record<string, FaultText>;
 
 export type DoctorFault = keyof typeof doctorFaults;
+
+export function isDoctorFault(code: string): code is DoctorFault {
+  return Object.hasOwn(doctorFaults, code);
+}

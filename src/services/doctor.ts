@@ -1,9 +1,9 @@
-import { HsmError, messageOf } from "../errors.ts";
-import { type DoctorFault, doctorFaults } from "./doctor-faults.ts";
+import { type ErrorKind, HsmError, messageOf } from "../errors.ts";
+import { type DoctorFault, doctorFaults, isDoctorFault } from "./doctor-faults.ts";
 
 /**
- * `hsmadm doctor`: a ladder from the Node that runs to the PINs of the card. The first rung that does not hold is where to
- * look; those above it cannot be judged and are not tried. What looks at the machine is handed in by the command.
+ * `hsmadm doctor`: a ladder from the Node that runs to the firmware of the card. The first rung that does not hold is
+ * where to look; those above it cannot be judged and are not tried. What looks at the machine is handed in by the command.
  */
 
 /** From the ground up. */
@@ -14,9 +14,13 @@ export const doctorRungs = [
   "access",
   "readers",
   "card",
+  "connect",
   "atr",
   "select",
+  "extended",
+  "identity",
   "pins",
+  "firmware",
 ] as const;
 
 export type DoctorRungName = (typeof doctorRungs)[number];
@@ -30,7 +34,9 @@ export interface DoctorFinding {
   readonly fault?: DoctorFault | undefined;
   /** What is special about this case, put behind the fault's own words. */
   readonly detail?: string | undefined;
-  /** Worth knowing although the rung holds. */
+  /** In place of the fault's own lines, where this machine is known well enough to say it better. */
+  readonly fix?: readonly string[] | undefined;
+  /** Worth knowing although the rung holds, or beside its fault. */
   readonly notes?: readonly string[] | undefined;
 }
 
@@ -39,11 +45,18 @@ export type DoctorProbe = () => DoctorFinding | Promise<DoctorFinding>;
 
 export type DoctorProbes = Readonly<Record<DoctorRungName, DoctorProbe>>;
 
+/** What the command knows of a thrown error beyond its message: causes, layer, who is to blame. */
+export type DoctorWitness = (error: unknown) => Pick<DoctorFinding, "facts" | "notes">;
+
 export interface DoctorRung {
   readonly name: DoctorRungName;
   readonly ok: boolean;
   readonly facts: DoctorFacts;
   readonly notes: readonly string[];
+  /** Stable and greppable, for example `SHARING_VIOLATION`; present when not ok. */
+  readonly fault?: string;
+  /** What an error of this kind ends a command with; present when the rung failed with an error of ours. */
+  readonly kind?: ErrorKind;
   /** One sentence; present when not ok. */
   readonly problem?: string;
   /** Lines to read or to paste; present when not ok. */
@@ -57,42 +70,53 @@ export interface DoctorReport {
   readonly notTried: readonly DoctorRungName[];
 }
 
-/** Never throws. */
-export async function runDoctor(probes: DoctorProbes): Promise<DoctorReport> {
+/** Never throws, but for what `witness` throws: an interruption is no finding. */
+export async function runDoctor(probes: DoctorProbes, witness?: DoctorWitness): Promise<DoctorReport> {
   const rungs: DoctorRung[] = [];
   for (const name of doctorRungs) {
-    const rung = await climb(name, probes[name]);
+    const rung = await climb(name, probes[name], witness);
     rungs.push(rung);
     if (!rung.ok) return { rungs, firstFailing: name, notTried: doctorRungs.slice(rungs.length) };
   }
   return { rungs, firstFailing: null, notTried: [] };
 }
 
-async function climb(name: DoctorRungName, probe: DoctorProbe): Promise<DoctorRung> {
+async function climb(
+  name: DoctorRungName,
+  probe: DoctorProbe,
+  witness: DoctorWitness | undefined,
+): Promise<DoctorRung> {
   let finding: DoctorFinding;
   try {
     finding = await probe();
   } catch (error) {
-    return thrown(name, error);
+    return thrown(name, error, witness?.(error));
   }
   const { facts, fault, detail, notes = [] } = finding;
   if (fault === undefined) return { name, ok: true, facts, notes };
   const { problem, fix } = doctorFaults[fault];
-  return { name, ok: false, facts, notes, problem: detail === undefined ? problem : `${problem}: ${detail}`, fix };
+  return {
+    name,
+    ok: false,
+    facts,
+    notes,
+    fault,
+    problem: detail === undefined ? problem : `${problem}: ${detail}`,
+    fix: finding.fix ?? fix,
+  };
 }
 
-function thrown(name: DoctorRungName, error: unknown): DoctorRung {
-  const facts: DoctorFacts = error instanceof HsmError ? { code: error.code } : {};
-  const failed = { name, ok: false, facts, notes: [], problem: messageOf(error) } as const;
-  if (error instanceof HsmError) {
-    const known = isFault(error.code) ? doctorFaults[error.code].fix : [];
-    return { ...failed, fix: known.length > 0 || error.advice === undefined ? known : [error.advice] };
+function thrown(name: DoctorRungName, error: unknown, told: ReturnType<DoctorWitness> | undefined): DoctorRung {
+  const { notes = [] } = told ?? {};
+  const problem = messageOf(error);
+  if (!(error instanceof HsmError)) {
+    const facts = told?.facts ?? {};
+    return { name, ok: false, facts, notes, fault: "UNEXPECTED", problem, fix: doctorFaults.UNEXPECTED.fix };
   }
-  return { ...failed, fix: doctorFaults.UNEXPECTED.fix };
-}
-
-function isFault(code: string): code is DoctorFault {
-  return Object.hasOwn(doctorFaults, code);
+  const { code, kind, advice } = error;
+  const known = isDoctorFault(code) ? doctorFaults[code].fix : [];
+  const fix = known.length > 0 || advice === undefined ? known : advice.split("\n");
+  return { name, ok: false, facts: { code, ...told?.facts }, notes, fault: code, kind, problem, fix };
 }
 
 /** The report as text, to be read and to be pasted into a question. */

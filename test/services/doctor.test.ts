@@ -5,7 +5,9 @@ import { type DoctorProbe, type DoctorProbes, doctorLines, doctorRungs, runDocto
 import { doctorFaults } from "../../src/services/doctor-faults.ts";
 import {
   atrFinding,
-  bindingsFinding,
+  cardFinding,
+  extendedFinding,
+  identityFinding,
   nodeFinding,
   pinsFinding,
   readersFinding,
@@ -48,6 +50,7 @@ test.each(doctorRungs.map((name, index) => [name, index] as const))(
     expect(report.rungs.at(-1)).toMatchObject({
       ok: false,
       facts: { raw: "6F00" },
+      fault: "UNEXPECTED",
       problem: "something went wrong that hsmadm does not know: because",
       fix: doctorFaults.UNEXPECTED.fix,
     });
@@ -63,12 +66,28 @@ describe("a probe that throws", () => {
   test("a known fault gets its fix", async () => {
     const rung = await failWith(new HsmError("SERVICE_NOT_RUNNING", "service", "no service", { advice: "short" }));
     expect(rung).toMatchObject({ ok: false, problem: "no service", facts: { code: "SERVICE_NOT_RUNNING" } });
+    expect(rung).toMatchObject({ fault: "SERVICE_NOT_RUNNING", kind: "service" });
     expect(rung?.fix).toContain("  sudo systemctl enable --now pcscd.socket");
   });
 
+  test("what the command knows of the error stands beside it, and may end the ladder", async () => {
+    const error = new HsmError("SHARING_VIOLATION", "service", "held");
+    const failing = probes({ connect: () => Promise.reject(error) });
+    const told = await runDoctor(failing, () => ({ facts: { attempts: 2 }, notes: ["who"] }));
+    expect(told.rungs.at(-1)).toMatchObject({
+      facts: { code: "SHARING_VIOLATION", attempts: 2 },
+      notes: ["who"],
+      kind: "service",
+    });
+    const ended = runDoctor(failing, (thrown) => {
+      throw thrown;
+    });
+    await expect(ended).rejects.toBe(error);
+  });
+
   test("another error of ours keeps its own advice", async () => {
-    const rung = await failWith(new HsmError("SOMETHING", "service", "oh", { advice: "do this" }));
-    expect(rung?.fix).toEqual(["do this"]);
+    const rung = await failWith(new HsmError("SOMETHING", "service", "oh", { advice: "do this\n  then that" }));
+    expect(rung?.fix).toEqual(["do this", "  then that"]);
   });
 
   test("a stranger is reported", async () => {
@@ -115,27 +134,44 @@ describe("findings", () => {
     expect(nodeFinding(version, "linux x64").fault).toBe(fault);
   });
 
-  const works = { name: "pcsc-mini", loads: true, version: "0.1.3", error: null, fix: null };
-  const broken = {
-    name: "pcsclite",
-    loads: false,
-    version: null,
-    error: "did not self-register\n  at …",
-    fix: "rebuild",
-  };
+  const nobody = () => [];
 
-  test("one binding is enough, the other is told with its fix", () => {
-    expect(bindingsFinding([broken, works])).toEqual({
-      facts: { pcsclite: "does not load (did not self-register)", "pcsc-mini": "loads (0.1.3)" },
-      notes: ["pcsclite: rebuild"],
-    });
-    expect(bindingsFinding([broken]).fault).toBe("BINDING_NOT_LOADABLE");
-    expect(bindingsFinding([]).fault).toBe("BINDING_NOT_LOADABLE");
+  test("no reader is a fault, an empty one is not; scdaemon may have taken it", () => {
+    expect(readersFinding([], nobody)).toMatchObject({ fault: "NO_READER", notes: [] });
+    const scdaemon = readersFinding([], () => [
+      { pid: 7, name: "scdaemon" },
+      { pid: 8, name: "firefox" },
+    ]);
+    expect(scdaemon.notes).toEqual([expect.stringMatching(/scdaemon.*process 7.*gpgconf --kill scdaemon/)]);
+    const empty = [{ name: "X", state: "empty" }];
+    expect(readersFinding(empty, nobody)).toEqual({ facts: { readers: ["X (empty)"] } });
+    expect(cardFinding(empty, nobody).fault).toBe("NO_CARD");
   });
 
-  test("no reader is a fault, an empty one is not", () => {
-    expect(readersFinding([]).fault).toBe("NO_READER");
-    expect(readersFinding([{ name: "X", state: "empty" }])).toEqual({ facts: { readers: ["X (empty)"] } });
+  test("cards: all mute is a fault, one that is held is told with who may hold it", () => {
+    expect(cardFinding([{ name: "X", state: "mute" }], nobody).fault).toBe("CARD_MUTE");
+    const readers = [
+      { name: "X", state: "mute" },
+      { name: "Y", state: "in-use" },
+    ];
+    const finding = cardFinding(readers, () => [{ pid: 9, name: "firefox" }]);
+    expect(finding.fault).toBeUndefined();
+    expect(finding.notes?.join()).toMatch(/"Y" is held.*firefox \(process 9\)/);
+    expect(cardFinding([{ name: "X", state: "present" }], nobody).notes).toEqual([]);
+  });
+
+  test("extended length: refused is no fault, but says what does not work and who refused", () => {
+    expect(extendedFinding({ refusedBy: null, longestAnswer: 700, detail: null })).toEqual({
+      facts: { "extended length": true, "longest answer": "700 bytes" },
+      notes: [],
+    });
+    expect(extendedFinding({ refusedBy: null, longestAnswer: 12, detail: null }).notes).toHaveLength(1);
+    const byReader = extendedFinding({ refusedBy: "reader", longestAnswer: 0, detail: "0x80100016" });
+    expect(byReader.fault).toBeUndefined();
+    expect(byReader.facts).toMatchObject({ "extended length": false, answer: "0x80100016" });
+    expect(byReader.notes?.join()).toMatch(/this reader.*2048 bits/);
+    const byCard = extendedFinding({ refusedBy: "card", longestAnswer: 0, detail: "SW 6700" });
+    expect(byCard.notes?.join()).toMatch(/this card/);
   });
 
   test("an unknown ATR is a note, with its bytes", () => {
@@ -143,8 +179,14 @@ describe("findings", () => {
     expect(atrFinding("3B80", "JCOP").fault).toBeUndefined();
   });
 
-  test("the token is named, and blocked PINs are notes with their dead ends", () => {
-    expect(selectFinding(reportOf()).facts).toMatchObject({ serial: "DENK0404144", version: "4.1", simulated: false });
+  test("the applet and the token are named, and blocked PINs are notes with their dead ends", () => {
+    const selected = selectFinding({
+      version: { major: 4, minor: 1 },
+      platform: "demo",
+      optionNames: ["transport PIN"],
+    });
+    expect(selected.facts).toEqual({ version: "4.1", platform: "demo", options: ["transport PIN"] });
+    expect(identityFinding(reportOf()).facts).toMatchObject({ serial: "DENK0404144", simulated: false });
     const blocked = pinsFinding(reportOf(statusOf("blocked", "blocked")));
     expect(blocked.fault).toBeUndefined();
     expect(blocked.notes?.join()).toContain("no factory reset");
@@ -170,6 +212,8 @@ test("the report as text says what holds, what fails, what to paste and what was
     "     let systemd start pcscd when it is needed:",
     "       sudo systemctl enable --now pcscd.socket",
   ]);
-  expect(lines.at(-1)).toBe("not tried: access, readers, card, atr, select, pins");
+  expect(lines.at(-1)).toBe(
+    "not tried: access, readers, card, connect, atr, select, extended, identity, pins, firmware",
+  );
   expect(lines.join("\n")).not.toContain("undefined");
 });

@@ -1,8 +1,7 @@
-import { existsSync } from "node:fs";
+import { isTransportFault } from "../../apdu/transport-error.ts";
 import { toHex } from "../../bytes/hex.ts";
 import { recogniseAtr } from "../../cards/smartcard-hsm/atr.ts";
 import { type ErrorKind, exitCodes, HsmError } from "../../errors.ts";
-import { type DeviceReport, reportDevice } from "../../services/device-report.ts";
 import {
   type DoctorFinding,
   type DoctorProbes,
@@ -10,22 +9,38 @@ import {
   doctorLines,
   runDoctor,
 } from "../../services/doctor.ts";
+import { bindingsFinding } from "../../services/doctor-bindings.ts";
 import {
   atrFinding,
-  bindingsFinding,
+  type CardUser,
+  cardFinding,
+  extendedFinding,
+  identityFinding,
   nodeFinding,
   pinsFinding,
   readersFinding,
   selectFinding,
 } from "../../services/doctor-findings.ts";
+import { firmwareQuirks } from "../../services/doctor-quirks.ts";
+import {
+  accessFacts,
+  accessNotes,
+  forbiddenFinding,
+  type ServiceSight,
+  serviceFinding,
+} from "../../services/doctor-service.ts";
 import type { ReaderInfo } from "../../transport/pcsc/reader-info.ts";
 import type { CommandContext } from "../context.ts";
-import { withDevice } from "../device-session.ts";
 import { parseDeviceSpec } from "../device-spec.ts";
+import { CardOnLadder } from "../doctor-card.ts";
+import { seeCardUsers } from "../doctor-card-users.ts";
+import { seeBuildTools } from "../doctor-install.ts";
+import { hangsUp, type Machine, seeService } from "../doctor-machine.ts";
+import { witnessWith } from "../doctor-witness.ts";
 import { errorDocument } from "../failure.ts";
 import { openPcscFor } from "../reader-device.ts";
 
-/** What the command ends with when this rung is the first that does not hold. */
+/** What the command ends with when this rung is the first that does not hold, and no error says it better. */
 const kinds: Readonly<Record<DoctorRungName, ErrorKind>> = {
   node: "service",
   bindings: "service",
@@ -33,23 +48,37 @@ const kinds: Readonly<Record<DoctorRungName, ErrorKind>> = {
   access: "service",
   readers: "device",
   card: "device",
+  connect: "device",
   atr: "device",
   select: "not-supported",
+  extended: "unexpected",
+  identity: "check-failed",
   pins: "check-failed",
+  firmware: "unexpected",
 };
 
-/** From the Node that runs to the PINs of the card: the first rung that does not hold, and the fix. Presents no PIN. */
+/** From the Node that runs to the firmware of the card: the first rung that does not hold, and the fix. Presents no PIN. */
 export async function run(context: CommandContext): Promise<number> {
   const { output } = context;
-  const report = await runDoctor(probesFor(context));
+  const machine = thisMachine(context);
+  const users = (): CardUser[] => seeCardUsers(machine, process.pid);
+  const card = new CardOnLadder(context, parseDeviceSpec(context.globals.device ?? "auto"));
+  await card.record();
+  let whole = false;
+  const report = await runDoctor(probesFor(context, machine, card, users), witnessWith(users))
+    .then((done) => {
+      whole = done.firstFailing === null;
+      return done;
+    })
+    .finally(() => card.close(whole));
   const failing = report.rungs.find((rung) => rung.name === report.firstFailing);
-  const kind = failing === undefined ? undefined : kinds[failing.name];
   const version = context.io.version();
   const lines = [`hsmadm ${version}`, ...doctorLines(report).flatMap((line) => line.split("\n"))];
-  if (failing === undefined || kind === undefined) {
+  if (failing === undefined) {
     output.result({ version, ...report }, [...lines, "everything holds"]);
     return 0;
   }
+  const kind = failing.kind ?? kinds[failing.name];
   const error = new HsmError(`DOCTOR_${failing.name.toUpperCase()}`, kind, failing.problem ?? "", {
     advice: failing.fix?.join("\n"),
   });
@@ -57,68 +86,79 @@ export async function run(context: CommandContext): Promise<number> {
   return exitCodes[kind];
 }
 
-function probesFor(context: CommandContext): DoctorProbes {
+function thisMachine({ io }: CommandContext): Machine {
+  const { env, homeFolder, userId } = io;
+  return { root: "", env, homeFolder, userId, groups: process.getgroups?.() ?? [] };
+}
+
+function probesFor(
+  context: CommandContext,
+  machine: Machine,
+  card: CardOnLadder,
+  users: () => CardUser[],
+): DoctorProbes {
   const spec = parseDeviceSpec(context.globals.device ?? "auto");
   const real = spec.kind !== "simulated" && spec.kind !== "trace";
-  let readers: readonly ReaderInfo[] = [];
-  let seen: { atr: Uint8Array; report: DeviceReport } | undefined;
   const unlessReal = (probe: () => Promise<DoctorFinding> | DoctorFinding) => async (): Promise<DoctorFinding> =>
     real ? probe() : { facts: { "not needed": `${context.globals.device} is in no reader` } };
-  const look = async () => {
-    seen ??= await withDevice(context, "shared", async ({ card, simulated }) => ({
-      atr: card.channel.atr,
-      report: { ...(await reportDevice(card)), simulated },
-    }));
-    return seen;
-  };
+  let sight: ServiceSight | null = null;
+  let readers: readonly ReaderInfo[] = [];
   return {
     node: () => nodeFinding(process.versions.node, `${process.platform} ${process.arch}`),
     bindings: unlessReal(async () => {
       const { probeBindings } = await import("../../transport/pcsc/probe.ts");
-      return bindingsFinding(await probeBindings({ timeoutMs: context.globals.timeoutMs }));
+      const probed = await probeBindings({ timeoutMs: context.globals.timeoutMs });
+      return bindingsFinding(probed, seeBuildTools(machine, process.platform), process.versions.node);
     }),
-    service: unlessReal(() => serviceFinding(context)),
+    service: unlessReal(async () => {
+      // Elsewhere than on Linux PC/SC is part of the system.
+      if (process.platform !== "linux") return { facts: { service: "of the system" } };
+      sight = await seeService(machine);
+      return serviceFinding(sight);
+    }),
     access: unlessReal(async () => {
-      const pcsc = await openPcscFor(context);
+      const forbidden = sight && forbiddenFinding(sight);
+      if (forbidden !== null) return forbidden;
+      const facts = sight === null ? {} : accessFacts(sight);
       try {
-        readers = await pcsc.listReaders();
-        return { facts: { driver: pcsc.driver } };
-      } finally {
-        await pcsc.close();
+        const { driver, list } = await askReaders(context);
+        readers = list;
+        return { facts: { driver, ...facts } };
+      } catch (error) {
+        if (sight === null || !(await refused(error, sight.socket))) throw error;
+        return {
+          facts: { ...facts, answer: (error as Error).message },
+          fault: "ACCESS_REFUSED",
+          notes: accessNotes(sight),
+        };
       }
     }),
-    readers: unlessReal(() => readersFinding(readers)),
-    card: unlessReal(() => cardFinding(readers)),
-    atr: async () => {
-      if (real) {
-        const [card] = readers.filter(({ atr }) => atr !== null);
-        if (card?.atr) return atrFinding(toHex(card.atr, " "), recogniseAtr(card.atr)?.name ?? null);
-      }
-      const { atr } = await look();
-      return atrFinding(toHex(atr, " "), recogniseAtr(atr)?.name ?? null);
+    readers: unlessReal(() => readersFinding(readers, users)),
+    card: unlessReal(() => cardFinding(readers, users)),
+    connect: async () => ({ facts: { where: await card.connect() } }),
+    atr: () => atrFinding(toHex(card.atr, " "), recogniseAtr(card.atr)?.name ?? null),
+    select: async () => selectFinding(await card.select()),
+    extended: async () => extendedFinding(await card.extendedLength()),
+    identity: async () => identityFinding(await card.report()),
+    pins: async () => pinsFinding(await card.report()),
+    firmware: async () => {
+      const report = await card.report();
+      return { facts: { firmware: report.version, maker: report.maker }, notes: firmwareQuirks(report) };
     },
-    select: async () => selectFinding((await look()).report),
-    pins: async () => pinsFinding((await look()).report),
   };
 }
 
-const usualSocket = "/run/pcscd/pcscd.comm";
-const usualService = ["/usr/sbin/pcscd", "/usr/local/sbin/pcscd"];
-
-/** On Linux pcscd is reached by a socket in the file system; elsewhere the system has its own service. */
-function serviceFinding(context: CommandContext): DoctorFinding {
-  if (process.platform !== "linux") return { facts: { service: "of the system" } };
-  const socket = context.io.env["PCSCLITE_CSOCK_NAME"] ?? usualSocket;
-  const there = existsSync(socket);
-  const installed = usualService.some((path) => existsSync(path));
-  const facts = { socket, "is there": there, "pcscd installed": installed };
-  if (there) return { facts };
-  return { facts, fault: installed ? "SERVICE_NOT_RUNNING" : "SERVICE_NOT_INSTALLED" };
+async function askReaders(context: CommandContext): Promise<{ driver: string; list: ReaderInfo[] }> {
+  const pcsc = await openPcscFor(context);
+  try {
+    return { driver: pcsc.driver, list: await pcsc.listReaders() };
+  } finally {
+    await pcsc.close();
+  }
 }
 
-function cardFinding(readers: readonly ReaderInfo[]): DoctorFinding {
-  const cards = readers.filter(({ state }) => state !== "empty");
-  const facts = { cards: cards.map(({ name, state }) => `${name} (${state})`) };
-  if (cards.length === 0) return { facts, fault: "NO_CARD" };
-  return cards.every(({ state }) => state === "mute") ? { facts, fault: "CARD_MUTE" } : { facts };
+/** PC/SC libraries do not agree on a word for being turned away; pcscd's way of doing it is to hang up. */
+async function refused(error: unknown, socket: string): Promise<boolean> {
+  if (isTransportFault(error, "ACCESS_REFUSED")) return true;
+  return isTransportFault(error, "SERVICE_NOT_RUNNING", "EXCHANGE_FAILED") && (await hangsUp(socket));
 }

@@ -24,7 +24,7 @@ export async function loadBinding(name: string | null): Promise<Loaded> {
     try {
       return { driver, binding: await loaders[driver]() };
     } catch (error) {
-      reasons.push({ driver, reason: firstLine(error) });
+      reasons.push({ driver, reason: reasonOf(error) });
     }
   }
   if (name !== null && reasons.length === 0) reasons.push({ driver: name, reason: "no such driver" });
@@ -51,7 +51,12 @@ function installedVersion(driver: string): string | null {
   return null;
 }
 
-function firstLine(error: unknown): string {
+/** The first line says it, except of a binding for another Node: there the version numbers stand on the lines below. */
+function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.split("\n").find((line) => line.trim() !== "") ?? "no reason given";
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  const told = text.includes("NODE_MODULE_VERSION") ? lines.join(" ").slice(0, longestReason) : lines[0];
+  return told ?? "no reason given";
 }
+
+const longestReason = 500;
