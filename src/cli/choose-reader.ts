@@ -1,4 +1,5 @@
 import { HsmError } from "../errors.ts";
+import { tryWithout } from "./newcomer.ts";
 import { allSettled } from "./settled.ts";
 
 /** A reader as PC/SC lists it. */
@@ -25,8 +26,6 @@ export interface ChosenReader {
   /** What was seen on the way, so that an exchanged card is noticed. */
   readonly token?: SeenToken;
 }
-
-const tryWithout = "without a card: `--device sim:demo` gives a simulated token to try everything with";
 
 /**
  * Which reader did the operator mean. A reader's name wins over a serial, a serial over a label; a card is only looked

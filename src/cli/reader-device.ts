@@ -7,6 +7,7 @@ import type { CommandContext } from "./context.ts";
 import type { DeviceSpec } from "./device-spec.ts";
 import { asHsmError } from "./failure.ts";
 import { interruptible, throwIfInterrupted } from "./interruption.ts";
+import { tellOfSimulation } from "./newcomer.ts";
 import type { RawDevice } from "./raw-device.ts";
 
 /** A layer above gives up a little later than the reader host, so that the host's own words are heard. */
@@ -15,7 +16,9 @@ const graceMs = 1000;
 export async function openPcscFor(context: CommandContext): Promise<Pcsc> {
   const { openPcsc } = await import("../transport/pcsc/pcsc.ts");
   const { driver, timeoutMs } = context.globals;
-  return openPcsc({ timeoutMs, ...(driver === undefined ? {} : { driver }) });
+  return openPcsc({ timeoutMs, ...(driver === undefined ? {} : { driver }) }).catch((error: unknown) => {
+    throw tellOfSimulation(error);
+  });
 }
 
 /** The card in a real reader that `--device` means, or the one that is there. */
