@@ -1,3 +1,4 @@
+import { driverNames } from "../transport/pcsc/driver-name.ts";
 import type { CommandSpec } from "./commands.ts";
 import { shells } from "./completion-shells.ts";
 import type { KnownDevice } from "./device-cache.ts";
@@ -63,7 +64,7 @@ export function optionValues(option: OptionSpec, current: string, sources: Compl
   const { name, value = "" } = option;
   if (value === "SOURCE") return secretSources(current, sources);
   if (/^(FILE|PATH|FOLDER)$/.test(value)) return pathValues(current, sources);
-  if (name === "driver") return [{ value: "pcsclite" }, { value: "pcsc-mini" }];
+  if (name === "driver") return driverNames.map((value) => ({ value }));
   return alternatives(value);
 }
 

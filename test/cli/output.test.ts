@@ -19,9 +19,12 @@ test("text from outside cannot steer a terminal", () => {
 
 test("data on stdout, everything else on stderr; --quiet keeps results, warnings and errors", async () => {
   const init = "device init --so-pin env:SO --pin env:PIN";
-  const loud = await officer.gets(0, `${init} --device sim:loud`);
+  const terminal = { onStderr: () => undefined };
+  const loud = await officer.gets(0, `${init} --device sim:loud`, terminal);
   expect(loud.stderr).toContain("initialising");
-  const quiet = await officer.gets(0, `${init} --device sim:quiet --quiet`);
+  const piped = await officer.gets(0, `${init} --device sim:piped`);
+  expect(piped.stderr).not.toContain("initialising");
+  const quiet = await officer.gets(0, `${init} --device sim:quiet --quiet`, terminal);
   expect(quiet.stderr).toMatch(/^hsmadm: warning: .*keys can never leave.*\n$/);
   expect(quiet.stdout).toContain("operational");
   expect((await officer.gets(2, "device status --device none --quiet")).stderr).toContain("hsmadm: error:");
