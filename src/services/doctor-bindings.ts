@@ -120,7 +120,7 @@ function missing({ headers, compiler, python }: BuildTools): string | null {
 function mend(binding: ProbedBinding, tools: BuildTools): string[] {
   const at = (command: string): string => `  ${tools.folder === null ? "" : `cd ${tools.folder} && `}${command}`;
   const trouble = bindingTrouble(binding);
-  if (binding.name !== "pcsclite") {
+  if (binding.name === "pcsc-mini") {
     const word = trouble === "not-installed" ? "needs" : "is prebuilt and needs";
     return [
       `${binding.name} ${word} no compiler; get it, with its package for this system:`,
