@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { apduCounts } from "./apdu-counts.ts";
 import { type Program, pairedRatio } from "./ratio.ts";
 import { readBinaryPerSecond } from "./read-binary.ts";
+import { severalBudget, severalTimes } from "./several.ts";
 
 interface Row {
   readonly what: string;
@@ -57,6 +58,13 @@ try {
     figure: `${Math.round(rate).toLocaleString("en")} a second`,
     budget: ">= 100,000",
     kept: rate >= 100_000,
+  });
+  const several = await severalTimes(rounds);
+  rows.push({
+    what: `${several.tokens} tokens in ${several.tokens} readers: device status`,
+    figure: `${several.ratio.toFixed(2)}x the slowest (${several.allMs.toFixed(0)} ms / ${several.slowestMs.toFixed(0)} ms)`,
+    budget: `<= ${severalBudget.toFixed(2)}x`,
+    kept: several.ratio <= severalBudget,
   });
 } finally {
   rmSync(home, { recursive: true, force: true });

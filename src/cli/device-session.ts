@@ -42,9 +42,16 @@ export async function withDevice<T>(
   }
 }
 
+/** What the work with a card that was reached wants of its command. */
+export interface SessionContext {
+  readonly globals: Pick<CommandContext["globals"], "minTries" | "minSoTries" | "noLedger">;
+  readonly paths: Pick<CommandContext["paths"], "state" | "ledger">;
+  readonly signal: AbortSignal;
+}
+
 /** Opens the card that was reached, lets `work` have it and gives it back. */
 export async function useDevice<T>(
-  context: CommandContext,
+  context: SessionContext,
   raw: RawDevice,
   work: (device: OpenDevice) => Promise<T>,
 ): Promise<T> {
@@ -116,7 +123,7 @@ async function reach(
 }
 
 /** Floors and the memory of refused PINs. A replayed card has no tries to lose and nothing to remember. */
-async function attemptPolicy({ globals, paths }: CommandContext, raw: RawDevice): Promise<AttemptPolicy> {
+async function attemptPolicy({ globals, paths }: SessionContext, raw: RawDevice): Promise<AttemptPolicy> {
   const floors = { minTries: globals.minTries, minSoTries: globals.minSoTries };
   if (globals.noLedger || raw.replayed) return floors;
   const { fileLedger } = await import("../services/ledger.ts");

@@ -2,8 +2,7 @@ import { TransportError } from "../apdu/transport-error.ts";
 import { recogniseAtr } from "../cards/smartcard-hsm/atr.ts";
 import type { HsmError } from "../errors.ts";
 import type { TraceRecorder } from "../transport/trace/recorder.ts";
-import type { CommandContext } from "./context.ts";
-import { type OpenDevice, recordedBy, useDevice } from "./device-session.ts";
+import { type OpenDevice, recordedBy, type SessionContext, useDevice } from "./device-session.ts";
 import { asHsmError } from "./failure.ts";
 import type { RawDevice } from "./raw-device.ts";
 
@@ -38,7 +37,7 @@ export interface SeveralRows<T> {
  * it, and this ends when the last one was given back.
  */
 export async function runTargets<T>(
-  context: CommandContext,
+  context: SessionContext,
   targets: readonly Target[],
   recorder: TraceRecorder | undefined,
   work: (device: OpenDevice) => Promise<T>,
@@ -85,7 +84,7 @@ async function recordAll(
 }
 
 async function workOn<T>(
-  context: CommandContext,
+  context: SessionContext,
   target: Target,
   reached: Promise<Reached> | undefined,
   work: (device: OpenDevice) => Promise<T>,
