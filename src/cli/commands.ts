@@ -31,11 +31,18 @@ export const nouns: Readonly<Record<string, string>> = {
   "so-pin": "SO-PIN: change, explain",
   guard: "run a command only while enough PIN tries are left",
   simulator: "simulated tokens: serve, list, create, reset, remove",
+  trace: "recordings: show, redact, convert, diff, replay",
   doctor: "find out why a reader or token does not work",
   completion: "the tab key of bash, zsh or fish",
 };
 
 const { pin, soPin, newPin, newSoPin } = secretOptions;
+const traceFrom: OptionSpec = {
+  name: "from",
+  value: "FORMAT",
+  describe: "hsmadm, apdu4j, ledger, cardpeek, opensc or json; else recognised",
+};
+const traceOut: OptionSpec = { name: "out", value: "FILE", describe: "where to write; else standard output" };
 const all: OptionSpec = { name: "all", describe: "every token in a reader; several by name: --device A,B" };
 
 export const commands: readonly CommandSpec[] = [
@@ -175,6 +182,41 @@ export const commands: readonly CommandSpec[] = [
     summary: "delete a simulated token and its keys",
     positional: { name: "NAME", describe: "sim:NAME or NAME", required: false },
     load: () => import("./commands/simulator-remove.ts"),
+  },
+  {
+    words: ["trace", "show"],
+    summary: "each exchange of a recording in words",
+    positional: { name: "FILE", describe: "a trace of any format", required: true },
+    options: [traceFrom, { name: "hex", describe: "the bytes as well, nothing cut" }],
+    load: () => import("./commands/trace-show.ts"),
+  },
+  {
+    words: ["trace", "redact"],
+    summary: "mask what is secret, so that a trace can be published",
+    positional: { name: "FILE", describe: "a trace of any format", required: true },
+    options: [traceFrom, traceOut],
+    load: () => import("./commands/trace-redact.ts"),
+  },
+  {
+    words: ["trace", "convert"],
+    summary: "another program's recording in hsmadm's format, redacted",
+    positional: { name: "FILE", describe: "a log of another program", required: true },
+    options: [traceFrom, traceOut],
+    load: () => import("./commands/trace-convert.ts"),
+  },
+  {
+    words: ["trace", "diff"],
+    summary: "two recordings of one story beside each other; exit 9 when they differ",
+    positional: { name: "FILE", describe: "two traces of any format", required: true, many: true },
+    options: [traceFrom],
+    load: () => import("./commands/trace-diff.ts"),
+  },
+  {
+    words: ["trace", "replay"],
+    summary: "hold recordings against this version of hsmadm; exit 9 when one fails",
+    positional: { name: "FILE", describe: "traces of any format", required: true, many: true },
+    options: [traceFrom],
+    load: () => import("./commands/trace-replay.ts"),
   },
   {
     words: ["doctor"],
