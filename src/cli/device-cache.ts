@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
 import type { CommandContext } from "./context.ts";
-import { ensurePrivateFolder } from "./paths.ts";
+import { ensurePrivateFolder, type Paths } from "./paths.ts";
 import { printable } from "./printable.ts";
 
 /** A real token as it was last seen, for completion. */
@@ -31,21 +31,30 @@ export function readDeviceCache(path: string): KnownDevice[] {
   }
 }
 
+/** One write after the other: tokens in several readers are worked on at the same time. */
+let writing: Promise<void> = Promise.resolve();
+
 /**
  * Keeps what a command has seen in the readers, so that completion can offer it without touching a card. A cache that
  * cannot be written is no reason to fail, or to say anything.
  */
-export async function rememberDevices(
+export function rememberDevices(
   { paths }: Pick<CommandContext, "paths">,
-  seen: readonly KnownDevice[],
+  seen: readonly { readonly where: string; readonly serial: string | null; readonly label: string | null }[],
 ): Promise<void> {
-  const fresh = seen.filter(isKnownDevice);
-  if (fresh.length === 0) return;
+  const fresh = seen
+    .map(({ where, serial, label }) => ({ serial, label, reader: readerOf(where) }))
+    .filter(isKnownDevice);
+  if (fresh.length > 0) writing = writing.then(() => write(paths, fresh));
+  return writing;
+}
+
+async function write(paths: Paths, fresh: readonly KnownDevice[]): Promise<void> {
   const temporary = `${paths.devices}.${randomBytes(6).toString("hex")}`;
   try {
     const before = readDeviceCache(paths.devices);
     const rest = before.filter((device) => !fresh.some(({ serial }) => serial === device.serial));
-    const devices = [...fresh.map(({ serial, label, reader }) => ({ serial, label, reader })), ...rest].slice(0, most);
+    const devices = [...fresh, ...rest].slice(0, most);
     if (JSON.stringify(before) === JSON.stringify(devices)) return;
     await ensurePrivateFolder(paths.state);
     await writeFile(temporary, `${JSON.stringify({ version, devices }, null, 2)}\n`, { mode: 0o600, flag: "wx" });
@@ -55,8 +64,8 @@ export async function rememberDevices(
   }
 }
 
-/** `reader "NAME"`, as channels to real readers call their place. */
-export function readerOf(where: string): string | undefined {
+/** `reader "NAME"`, as channels to real readers call their place; simulated tokens and traces are in none. */
+function readerOf(where: string): string | undefined {
   return /^reader "(.+)"$/s.exec(where)?.[1];
 }
 

@@ -1,7 +1,6 @@
 import { HsmError, messageOf } from "../errors.ts";
 import type { CliIo } from "./io.ts";
-import { type Document, schemaVersion } from "./output.ts";
-import { printable } from "./printable.ts";
+import { type Document, printLine, schemaVersion } from "./output.ts";
 
 /** The one place that turns anything thrown into an {@link HsmError}. */
 export function asHsmError(error: unknown): HsmError {
@@ -49,8 +48,8 @@ export function reportFailure(io: CliIo, failure: Failure, json: boolean | "json
   }
   const isBare = error.message === error.kind;
   const head = error.kind === "interrupted" ? (isBare ? "interrupted" : "interrupted: ") : "error: ";
-  io.stderr.write(`hsmadm: ${head}${isBare ? "" : printable(error.message)}\n`);
-  for (const hint of error.advice?.split("\n") ?? []) io.stderr.write(`hsmadm: hint: ${printable(hint)}\n`);
+  printLine(io.stderr, `hsmadm: ${head}${isBare ? "" : error.message}`);
+  for (const hint of error.advice?.split("\n") ?? []) printLine(io.stderr, `hsmadm: hint: ${hint}`);
   if (io.env["HSMADM_DEBUG"]) io.stderr.write(`${causes(error)}\n`);
 }
 

@@ -1,5 +1,6 @@
 import type { CliIo } from "./io.ts";
 import { printable } from "./printable.ts";
+import { wrap } from "./wrap.ts";
 
 export const schemaVersion = 1;
 
@@ -22,6 +23,11 @@ export class Output {
     this.quiet = options.quiet;
   }
 
+  /** Width of the terminal that shows the result; unknown where it goes into a file or to another program. */
+  get columns(): number | undefined {
+    return columnsOf(this.#io.stdout);
+  }
+
   /** What the command found out, for programs and for people. The last call holds. */
   result(document: Document, lines: readonly string[]): void {
     this.#result = { document, lines };
@@ -29,7 +35,7 @@ export class Output {
 
   /** Says something about the work, on standard error; not under `--quiet`. */
   note(line: string): void {
-    if (!this.quiet) this.#io.stderr.write(`${printable(line)}\n`);
+    if (!this.quiet) printLine(this.#io.stderr, line);
   }
 
   /** What is being done, for somebody who waits: on a terminal only. */
@@ -39,12 +45,12 @@ export class Output {
 
   /** Says something that must not be missed, on standard error. */
   warn(message: string): void {
-    this.#io.stderr.write(`hsmadm: warning: ${printable(message)}\n`);
+    printLine(this.#io.stderr, `hsmadm: warning: ${message}`);
   }
 
   /** A line on standard error that is neither a note nor a warning: what a prompt is about, a guard's refusal. */
   say(line: string): void {
-    this.#io.stderr.write(`${printable(line)}\n`);
+    printLine(this.#io.stderr, line);
   }
 
   /** Prints the result, if there is one. */
@@ -56,7 +62,7 @@ export class Output {
       this.document({ schemaVersion, ok: exitCode === 0, command, ...document });
       return;
     }
-    for (const line of lines) this.#io.stdout.write(`${printable(line)}\n`);
+    for (const line of lines) printLine(this.#io.stdout, line);
   }
 
   /** What was found out is not printed: somebody else owns standard output, or an error takes its place. */
@@ -67,4 +73,13 @@ export class Output {
   document(document: Document): void {
     this.#io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
   }
+}
+
+/** One line, or as many as a terminal of this width needs. */
+export function printLine(sink: CliIo["stdout"], line: string): void {
+  for (const one of wrap(printable(line), columnsOf(sink))) sink.write(`${one}\n`);
+}
+
+function columnsOf({ isTTY, columns }: CliIo["stdout"]): number | undefined {
+  return isTTY === true && columns !== undefined && columns > 0 ? columns : undefined;
 }

@@ -5,6 +5,7 @@ import { HsmError } from "../errors.ts";
 import { interrupted } from "./interruption.ts";
 import type { Terminal } from "./io.ts";
 import { LineEditor } from "./line-editor.ts";
+import { wrap } from "./wrap.ts";
 
 /**
  * The person at the keyboard, or `null`. Standard input where it is a terminal; else /dev/tty where at least the
@@ -30,7 +31,7 @@ const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 interface Line {
   readonly input: ReadStream;
-  readonly output: { write(text: string): unknown };
+  readonly output: { write(text: string): unknown; readonly columns?: number | undefined };
   readonly release: () => void;
 }
 
@@ -89,7 +90,7 @@ function readLine(line: Line, prompt: string, shown: boolean): Promise<Uint8Arra
     input.on("error", onEnd);
     for (const name of signals) process.on(name, onSignal);
     input.resume();
-    output.write(prompt);
+    output.write(wrap(prompt, output.columns).join("\n"));
   });
 }
 

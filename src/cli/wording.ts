@@ -69,14 +69,25 @@ export function aligned(rows: readonly (readonly [name: string, value: string])[
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`.trimEnd());
 }
 
-/** A table with a heading; empty cells stay empty. */
-export function table(rows: readonly (readonly string[])[]): string[] {
+/**
+ * A table with a heading; empty cells stay empty. Where a row would be longer than the terminal is wide, a block for
+ * each row instead, its cells under each other.
+ */
+export function table(rows: readonly (readonly string[])[], columns?: number): string[] {
   const widths: number[] = [];
   for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
-  return rows.map((row) =>
+  const lines = rows.map((row) =>
     row
       .map((cell, i) => cell.padEnd(widths[i] ?? 0))
       .join("  ")
       .trimEnd(),
   );
+  return columns === undefined || lines.every((line) => line.length <= columns) ? lines : blocks(rows);
+}
+
+function blocks([heading = [], ...rows]: readonly (readonly string[])[]): string[] {
+  return rows.flatMap((row, i) => {
+    const told = row.map((cell, column): [string, string] => [heading[column] ?? "", cell]);
+    return [...(i === 0 ? [] : [""]), ...aligned(told.filter(([, cell]) => cell !== ""))];
+  });
 }

@@ -4,6 +4,7 @@ import { exitCodes } from "../../errors.ts";
 import { type InitialiseStep, initialiseToken } from "../../services/provisioning.ts";
 import { confirmDestruction } from "../confirm.ts";
 import type { CommandContext } from "../context.ts";
+import { rememberDevices } from "../device-cache.ts";
 import { type OpenDevice, withDevice } from "../device-session.ts";
 import { chooseDkek, dkekWords } from "../dkek-choice.ts";
 import { pinFacts, tokenFacts } from "../facts.ts";
@@ -99,6 +100,7 @@ async function initialise(
   const outcome = await initialiseToken(device.card, { label, settings }, (step) => output.progress(stepWords[step]));
   const { status, labelWritten, labelNote, exportable, exportNote } = outcome;
   const token = await tokenFacts(device, labelWritten ? label : undefined);
+  await rememberDevices(context, [token]);
   const identity = await device.card.identity();
   const rows: [string, string][] = [
     ["Token", `${identity.serial || device.card.channel.where}${device.simulated ? ` (${simulatedMark})` : ""}`],

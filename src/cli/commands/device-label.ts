@@ -1,5 +1,6 @@
 import { encodeTokenInfo } from "../../cards/smartcard-hsm/pkcs15-token-info.ts";
 import type { CommandContext } from "../context.ts";
+import { rememberDevices } from "../device-cache.ts";
 import { withDevice } from "../device-session.ts";
 import { tokenFacts } from "../facts.ts";
 import { pinWishes } from "../pin-wishes.ts";
@@ -24,6 +25,8 @@ export async function run(context: CommandContext): Promise<undefined> {
     const title = await tokenTitle(device);
     await card.verifyUserPin((counter) => pin.value({ token: title, stake: stakeWords("user-pin", counter) }));
     await card.writeLabel(label);
-    context.output.result({ token: await tokenFacts(device, label), before }, [`${name} is now called "${label}"`]);
+    const token = await tokenFacts(device, label);
+    await rememberDevices(context, [token]);
+    context.output.result({ token, before }, [`${name} is now called "${label}"`]);
   });
 }

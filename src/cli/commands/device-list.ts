@@ -3,9 +3,11 @@ import { recogniseAtr } from "../../cards/smartcard-hsm/atr.ts";
 import { exitCodes, type HsmError } from "../../errors.ts";
 import type { ReaderInfo } from "../../transport/pcsc/reader-info.ts";
 import type { CommandContext } from "../context.ts";
+import { rememberDevices } from "../device-cache.ts";
 import type { OpenDevice } from "../device-session.ts";
-import { tokenFacts } from "../facts.ts";
+import { type TokenFacts, tokenFacts } from "../facts.ts";
 import { asHsmError } from "../failure.ts";
+import { tryWithout } from "../newcomer.ts";
 import type { Document } from "../output.ts";
 import { lookInto, openPcscFor } from "../reader-device.ts";
 import { allSettled } from "../settled.ts";
@@ -39,7 +41,12 @@ async function listNamed(context: CommandContext, plan: SeveralPlan): Promise<nu
   const { withDevices } = await import("../several.ts");
   const { reportSeveral } = await import("../several-report.ts");
   let exitCode = 0;
-  await withDevices(context, plan, listed, (several) => {
+  const look = async (device: OpenDevice) => {
+    const seen = await listed(device);
+    await rememberDevices(context, [seen.token]);
+    return seen;
+  };
+  await withDevices(context, plan, look, (several) => {
     exitCode = reportSeveral(context, several, {
       facts: ({ facts }) => facts,
       nothing: { serial: null, chr: null, label: null, simulated: false, atr: null, card: null },
@@ -50,13 +57,15 @@ async function listNamed(context: CommandContext, plan: SeveralPlan): Promise<nu
   return exitCode;
 }
 
-async function listed(device: OpenDevice): Promise<{ facts: Document; cells: readonly string[] }> {
-  const { where, serial, chr, label, simulated } = await tokenFacts(device);
+async function listed(device: OpenDevice): Promise<{ token: TokenFacts; facts: Document; cells: readonly string[] }> {
+  const token = await tokenFacts(device);
+  const { where, serial, chr, label, simulated } = token;
   const { atr } = device.card.channel;
   const card = recogniseAtr(atr)?.name ?? null;
   return {
+    token,
     facts: { serial, chr, label, simulated, atr: toHex(atr), card },
-    cells: [`${serial ?? where}`, `${label ?? ""}`, `${where}`, simulated ? simulatedMark : (card ?? "")],
+    cells: [serial ?? where, label ?? "", where, simulated ? simulatedMark : (card ?? "")],
   };
 }
 
@@ -68,16 +77,22 @@ async function listEverything(context: CommandContext): Promise<number | undefin
   if (problem !== undefined && simulated.length === 0) throw problem;
   if (problem !== undefined) {
     output.warn(`real readers cannot be listed: ${problem.message}`);
-    if (problem.advice !== undefined) output.note(`hsmadm: hint: ${problem.advice}`);
+    for (const hint of problem.advice?.split("\n") ?? []) output.note(`hsmadm: hint: ${hint}`);
   }
+  const tokens = (rows ?? []).map(({ reader, serial, label }) => ({ where: `reader "${reader}"`, serial, label }));
+  await rememberDevices(context, tokens);
   output.result(
     {
       readers: rows,
       simulated,
       problem: problem === undefined ? null : { kind: problem.kind, code: problem.code, message: problem.message },
     },
-    [...readerLines(rows), ...simulatedLines(simulated)],
+    [...readerLines(rows, output.columns), ...simulatedLines(simulated, output.columns)],
   );
+  // With no reader at all it stands in the list's place.
+  if (simulated.length === 0 && rows !== null && rows.length > 0 && rows.every(({ state }) => state === "empty")) {
+    output.note(`hsmadm: hint: ${tryWithout}`);
+  }
   return problem === undefined ? undefined : exitCodes.partial;
 }
 
@@ -108,20 +123,20 @@ async function rowOf(context: CommandContext, pcsc: Parameters<typeof lookInto>[
     : { ...row, ...nothing, problem: seen.problem.message };
 }
 
-function readerLines(rows: readonly Row[] | null): string[] {
+function readerLines(rows: readonly Row[] | null, columns: number | undefined): string[] {
   if (rows === null) return [];
-  if (rows.length === 0) return ["no reader is connected"];
+  if (rows.length === 0) return ["no reader is connected", tryWithout];
   const cells = rows.map((row) => [
     row.reader,
     row.serial ?? "",
     row.label ?? "",
     row.state === "empty" ? "(empty)" : (row.problem ?? (row.simulated ? simulatedMark : (row.card ?? ""))),
   ]);
-  return table([["READER", "SERIAL", "LABEL", "CARD"], ...cells]);
+  return table([["READER", "SERIAL", "LABEL", "CARD"], ...cells], columns);
 }
 
-function simulatedLines(tokens: readonly SimulatedEntry[]): string[] {
+function simulatedLines(tokens: readonly SimulatedEntry[], columns: number | undefined): string[] {
   if (tokens.length === 0) return [];
   const cells = tokens.map((token) => [`sim:${token.name}`, token.serial ?? "", token.problem ?? simulatedMark]);
-  return ["", ...table([["SIMULATED TOKEN", "SERIAL", ""], ...cells])];
+  return ["", ...table([["SIMULATED TOKEN", "SERIAL", ""], ...cells], columns)];
 }

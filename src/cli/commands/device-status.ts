@@ -1,6 +1,7 @@
 import type { PinState, TokenState } from "../../cards/smartcard-hsm/token-status.ts";
 import { type DeviceReport, reportDevice } from "../../services/device-report.ts";
 import type { CommandContext } from "../context.ts";
+import { rememberDevices } from "../device-cache.ts";
 import { type OpenDevice, withDevice } from "../device-session.ts";
 import { sentences, statusRows } from "../report-lines.ts";
 import type { SeveralPlan } from "../several-plan.ts";
@@ -18,7 +19,7 @@ export async function run(context: CommandContext): Promise<number | undefined> 
   const plan = await planSeveral(context);
   if (plan !== null) return runSeveral(context, plan);
   await withDevice(context, "shared", async (device) => {
-    const { report, notes } = await look(device);
+    const { report, notes } = await look(context, device);
     context.output.result({ device: report, notes }, [
       ...aligned(statusRows(report)),
       ...(notes.length === 0 ? [] : ["", ...notes.map((note) => `- ${note}`)]),
@@ -27,8 +28,9 @@ export async function run(context: CommandContext): Promise<number | undefined> 
   return undefined;
 }
 
-async function look({ card, simulated }: OpenDevice): Promise<Seen> {
+async function look(context: CommandContext, { card, simulated }: OpenDevice): Promise<Seen> {
   const report = { ...(await reportDevice(card)), simulated };
+  await rememberDevices(context, [report]);
   return { report, notes: sentences(report) };
 }
 
@@ -36,21 +38,26 @@ async function runSeveral(context: CommandContext, plan: SeveralPlan): Promise<n
   const { withDevices } = await import("../several.ts");
   const { reportSeveral } = await import("../several-report.ts");
   let exitCode = 0;
-  await withDevices(context, plan, look, (several) => {
-    exitCode = reportSeveral(context, several, {
-      facts: ({ report, notes }) => ({ device: report, notes }),
-      nothing: { device: null, notes: [] },
-      heading: ["TOKEN", "LABEL", "STATE", "USER PIN", "SO-PIN", "WHERE"],
-      cells: ({ report }) => [
-        report.serial ?? report.where,
-        report.label ?? "",
-        shortState[report.state],
-        shortPin(report.userPin),
-        shortPin(report.soPin),
-        `${report.simulated ? `${simulatedMark} ` : ""}${report.where}`,
-      ],
-    });
-  });
+  await withDevices(
+    context,
+    plan,
+    (device) => look(context, device),
+    (several) => {
+      exitCode = reportSeveral(context, several, {
+        facts: ({ report, notes }) => ({ device: report, notes }),
+        nothing: { device: null, notes: [] },
+        heading: ["TOKEN", "LABEL", "STATE", "USER PIN", "SO-PIN", "WHERE"],
+        cells: ({ report }) => [
+          report.serial ?? report.where,
+          report.label ?? "",
+          shortState[report.state],
+          shortPin(report.userPin),
+          shortPin(report.soPin),
+          `${report.simulated ? `${simulatedMark} ` : ""}${report.where}`,
+        ],
+      });
+    },
+  );
   return exitCode;
 }
 

@@ -6,8 +6,7 @@ import type { ReaderEvent } from "../../transport/pcsc/reader-info.ts";
 import type { CommandContext } from "../context.ts";
 import { type DeviceSpec, parseDeviceSpec } from "../device-spec.ts";
 import { usage } from "../failure.ts";
-import { schemaVersion } from "../output.ts";
-import { printable } from "../printable.ts";
+import { printLine, schemaVersion } from "../output.ts";
 import { openPcscFor } from "../reader-device.ts";
 
 /**
@@ -44,10 +43,8 @@ export async function tellEvents(
   if (!output.json) output.note("watching readers until Ctrl-C:");
   for await (const event of pcsc.watch(end)) {
     if (only !== undefined && "reader" in event && event.reader.name !== only) continue;
-    const line = output.json
-      ? JSON.stringify({ schemaVersion, ...eventDocument(event, io.now()) })
-      : printable(`${clock(io.now())}  ${eventWords(event)}`);
-    io.stdout.write(`${line}\n`);
+    if (output.json) io.stdout.write(`${JSON.stringify({ schemaVersion, ...eventDocument(event, io.now()) })}\n`);
+    else printLine(io.stdout, `${clock(io.now())}  ${eventWords(event)}`);
   }
 }
 

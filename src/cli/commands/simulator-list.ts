@@ -14,6 +14,6 @@ export async function run(context: CommandContext): Promise<undefined> {
     { folder: context.paths.simulator, tokens },
     tokens.length === 0
       ? ["no simulated tokens; `hsmadm device status --device sim:demo` makes one"]
-      : table([["SIMULATED TOKEN", "SERIAL", "PROFILE", "STATE"], ...rows]),
+      : table([["SIMULATED TOKEN", "SERIAL", "PROFILE", "STATE"], ...rows], context.output.columns),
   );
 }
