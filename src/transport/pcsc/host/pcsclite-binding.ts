@@ -2,7 +2,8 @@
  * pcsclite (npm, santigimeno): native, built at install against one Node version. Its traps, and what is done here:
  * the constructor throws when there is no service; "no readers" is not an event, so its `start` is listened in on;
  * connect is EXCLUSIVE unless told otherwise; `connect` on a reader it believes connected does nothing; there is no
- * reconnect; an answer longer than the buffer is an error; codes stand in the text only.
+ * reconnect; an answer longer than the buffer is an error; codes stand in the text only; what it calls back runs outside
+ * of Node's own scope, so that promises settled there wait for the next event (Node >= 26.4, nodejs/node#66158).
  */
 import { createRequire } from "node:module";
 import { codeAtEnd, PcscFailureError } from "../pcsc-codes.ts";
@@ -63,7 +64,10 @@ class PcscliteBinding implements PcscBinding {
     // Kept, or the garbage collector would end the watching.
     this.#client = client;
     let batch = (): void => {};
-    listenToBatches(client, () => batch());
+    listenToBatches(
+      client,
+      later(() => batch()),
+    );
     await new Promise<void>((resolve, reject) => {
       const settled = setTimeout(resolve, settleMs);
       let listed = false;
@@ -82,7 +86,7 @@ class PcscliteBinding implements PcscBinding {
         if (this.#listener === null) reject(why);
         else listener.broken({ call: why.call, code: why.code, text: why.text });
       };
-      client.on("error", fail);
+      client.on("error", later(fail));
       client.on("reader", (reader: CardReader) => this.#added(reader, check, fail));
     });
     this.#listener = listener;
@@ -92,17 +96,19 @@ class PcscliteBinding implements PcscBinding {
   #added(reader: CardReader, told: () => void, fail: (error: unknown) => void): void {
     const entry: { readonly reader: CardReader; info: ReaderInfo | null } = { reader, info: null };
     this.#readers.set(reader.name, entry);
-    reader.on("status", (status) => {
-      entry.info = readerInfo(reader.name, status.state, status.atr);
+    const news = later((): void => {
       told();
       this.#tell();
+    });
+    reader.on("status", (status) => {
+      entry.info = readerInfo(reader.name, status.state, status.atr);
+      news();
     });
     reader.on("end", () => {
       if (this.#readers.get(reader.name) === entry) this.#readers.delete(reader.name);
-      told();
-      this.#tell();
+      news();
     });
-    reader.on("error", fail);
+    reader.on("error", later(fail));
   }
 
   #tell(): void {
@@ -140,26 +146,34 @@ function listenToBatches(client: Client, seen: () => void): void {
     });
 }
 
+/** From a callback of pcsclite into an event of Node's own, after which promises go on. */
+function later<Told extends unknown[]>(work: (...told: Told) => void): (...told: Told) => void {
+  return (...told) => void setImmediate(work, ...told);
+}
+
 function connect(reader: CardReader, mode: number): Promise<number> {
   reader.connected = false;
   return new Promise((resolve, reject) => {
-    reader.connect({ share_mode: mode }, (error, protocol) =>
+    const done = later((error: unknown, protocol: number) =>
       error ? reject(failure("SCardConnect", error)) : resolve(protocol),
     );
+    reader.connect({ share_mode: mode }, done);
   });
 }
 
 function disconnect(reader: CardReader, disposition: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    reader.disconnect(disposition, (error) => (error ? reject(failure("SCardDisconnect", error)) : resolve()));
+    const done = later((error: unknown) => (error ? reject(failure("SCardDisconnect", error)) : resolve()));
+    reader.disconnect(disposition, done);
   });
 }
 
 function transmit(reader: CardReader, command: Uint8Array, protocol: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    reader.transmit(Buffer.from(command), longestAnswer, protocol, (error, answer) =>
+    const done = later((error: unknown, answer: Buffer) =>
       error ? reject(failure("SCardTransmit", error)) : resolve(new Uint8Array(answer)),
     );
+    reader.transmit(Buffer.from(command), longestAnswer, protocol, done);
   });
 }
 
