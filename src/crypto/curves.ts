@@ -75,7 +75,7 @@ export function curveByPrime(prime: Uint8Array): Curve | undefined {
 /**
  * The curve with exactly these parameters, or `undefined`.
  * All of them are compared: a forger chooses a base point under which somebody else's public key is his own
- * (CVE-2020-0601). An empty `a` stands for p - 3, as Mbed TLS, and with it pico-hsm, leaves it out.
+ * (CVE-2020-0601). An empty `a` stands for p - 3 or zero: Mbed TLS, and with it pico-hsm, leaves both out.
  */
 export function curveByParameters(parameters: DomainParameters): Curve | undefined {
   const [p, a, b, n] = [parameters.p, parameters.a, parameters.b, parameters.n].map(digits);
@@ -83,7 +83,7 @@ export function curveByParameters(parameters: DomainParameters): Curve | undefin
   const row = curveTable.find(
     (candidate) =>
       stripZeros(candidate[3]) === p &&
-      (noA ? minusThree(candidate) : stripZeros(candidate[4]) === a) &&
+      (stripZeros(candidate[4]) === a || (noA && minusThree(candidate))) &&
       stripZeros(candidate[5]) === b &&
       stripZeros(candidate[7]) === n,
   );

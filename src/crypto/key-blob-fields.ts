@@ -113,7 +113,10 @@ function ecFields(curve: Curve, scalar: Uint8Array, point: Uint8Array, style: Fi
   const minusThree = style.emptyA && curveByParameters({ ...curve, a: new Uint8Array(0) }) !== undefined;
   const d = integer(scalar, curve.orderBytes, style);
   const { a, b, p, n, g } = curve;
-  const fields = [minusThree ? new Uint8Array(0) : a, b, p, n, g, d, point];
+  const [first, ...others] = [minusThree ? new Uint8Array(0) : a, b, p, n].map((value) =>
+    integer(value, value.length, style),
+  );
+  const fields = [first ?? a, ...others, g, d, point];
   return concat(bigEndian(bitLength(p), 2), ...fields.map(counted));
 }
 

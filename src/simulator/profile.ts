@@ -40,8 +40,6 @@ export interface CardProfile {
   readonly overwritesKeys: boolean;
   /** Key generation writes the description C4xx too. */
   readonly writesDescriptions: boolean;
-  /** Wrapped keys have numbers without leading zeros, RSA keys no factors, curves no `a` of p - 3. */
-  readonly compactBlobs: boolean;
   /** Writing at offset 0 replaces the whole file; otherwise the old tail stays. */
   readonly updateReplaces: boolean;
   /** ECDH answers X and Y of the product, otherwise X alone. */
@@ -65,9 +63,9 @@ export interface CardProfile {
     /** A key domain that waits for shares cannot do this. */
     readonly domainPending: number;
     /** UNWRAP of a blob made under another DKEK, or damaged. */
-    readonly foreignBlob: number;
-    /** UNWRAP of a blob whose MAC is right, but that makes no sense. */
-    readonly damagedBlob: number;
+    readonly malformedBlob: number;
+    /** UNWRAP of a key on a curve that the card does not have. */
+    readonly unknownCurve: number;
     /** RESET RETRY COUNTER and others for a reference that is not there. */
     readonly wrongReference: number;
   };
@@ -92,7 +90,6 @@ const genuine: CardProfile = {
   pendingSharesBlockKeys: true,
   overwritesKeys: false,
   writesDescriptions: false,
-  compactBlobs: false,
   updateReplaces: false,
   ecdhTellsY: true,
   pssTakesDigestInfo: false,
@@ -108,8 +105,8 @@ const genuine: CardProfile = {
     initializeWrongSoPin: SW.conditionsNotSatisfied,
     shareNotExpected: SW.conditionsNotSatisfied,
     domainPending: SW.conditionsNotSatisfied,
-    foreignBlob: SW.wrongData,
-    damagedBlob: SW.referenceDataNotUsable,
+    malformedBlob: SW.wrongData,
+    unknownCurve: SW.functionNotSupported,
     wrongReference: SW.wrongP1P2,
   },
 };
@@ -133,7 +130,6 @@ const pico: CardProfile = {
   pendingSharesBlockKeys: false,
   overwritesKeys: true,
   writesDescriptions: true,
-  compactBlobs: true,
   updateReplaces: true,
   ecdhTellsY: false,
   pssTakesDigestInfo: true,
@@ -149,8 +145,8 @@ const pico: CardProfile = {
     initializeWrongSoPin: SW.conditionsNotSatisfied,
     shareNotExpected: SW.noCurrentFile,
     domainPending: SW.referencedDataNotFound,
-    foreignBlob: 0x6400,
-    damagedBlob: 0x6400,
+    malformedBlob: 0x6400,
+    unknownCurve: 0x6400,
     wrongReference: SW.referencedDataNotFound,
   },
 };

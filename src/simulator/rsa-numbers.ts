@@ -1,5 +1,7 @@
 import { createPrivateKey, type KeyObject } from "node:crypto";
-import { fromHex, toHex } from "../bytes/hex.ts";
+import { equal } from "../bytes/bytes.ts";
+import { fromInteger, greatestCommonDivisor, modPow, stripped, toInteger } from "../crypto/integers.ts";
+import { rsaFromFactors } from "../crypto/plain-key.ts";
 import { fromBase64Url } from "./rsa.ts";
 
 /** Numbers of a private RSA key, minimal big-endian. */
@@ -15,8 +17,8 @@ export interface RsaNumbers {
   readonly qi: Uint8Array;
 }
 
-/** The largest modulus that cards hold, and a leading zero. */
-const mostBytes = 513;
+/** The largest modulus that cards hold. */
+const mostBytes = 512;
 
 export function numbersOf(key: KeyObject): RsaNumbers {
   const jwk = key.export({ format: "jwk" });
@@ -31,14 +33,14 @@ export function numbersOf(key: KeyObject): RsaNumbers {
 export function keyFromExponents(modulus: Uint8Array, exponent: Uint8Array, secret: Uint8Array): KeyObject {
   // The work grows with the cube of the length.
   if (modulus.length > mostBytes) throw new RangeError("an RSA key of another size");
-  const [n, e, d] = [integer(modulus), integer(exponent), integer(secret)];
+  const [n, e, d] = [toInteger(modulus), toInteger(exponent), toInteger(secret)];
   let odd = e * d - 1n;
   if (n < 6n || n % 2n === 0n || e < 3n || d < 3n || odd % 2n !== 0n) throw new RangeError("no RSA key");
   while (odd % 2n === 0n) odd /= 2n;
-  // A base finds the factors with a probability of one half and more.
+  // Each base finds the factors with a probability of one half and more.
   for (const base of [2n, 3n, 5n, 7n, 11n, 13n, 17n, 19n, 23n, 29n, 31n, 37n]) {
-    const p = factorBy(power(base, odd, n), n);
-    if (p !== null) return keyFromFactors(p, n / p, e);
+    const p = factorBy(modPow(base, odd, n), n);
+    if (p !== null && p > 1n) return keyFromPrimes(bytes(p), bytes(n / p), exponent, modulus);
   }
   throw new RangeError("the exponents do not belong to the modulus");
 }
@@ -56,54 +58,21 @@ function factorBy(start: bigint, n: bigint): bigint | null {
   return null;
 }
 
-/** @throws RangeError when the modulus is not their product */
+/** @throws Error when the modulus is not the product of these primes */
 export function keyFromPrimes(p: Uint8Array, q: Uint8Array, exponent: Uint8Array, modulus: Uint8Array): KeyObject {
-  if (integer(p) * integer(q) !== integer(modulus)) throw new RangeError("the factors do not make the modulus");
-  return keyFromFactors(integer(p), integer(q), integer(exponent));
-}
-
-function keyFromFactors(p: bigint, q: bigint, e: bigint): KeyObject {
-  if (p < 3n || q < 3n || p === q) throw new RangeError("no RSA key");
-  // The smallest d, as cards and OpenSSL choose it: modulo the least common multiple.
-  const d = inverse(e, ((p - 1n) * (q - 1n)) / greatestCommonDivisor(p - 1n, q - 1n));
-  const numbers = { n: p * q, e, d, p, q, dp: d % (p - 1n), dq: d % (q - 1n), qi: inverse(q, p) };
+  const { modulus: n, privateExponent: d, factors } = rsaFromFactors(p, q, exponent);
+  if (factors === undefined || !equal(n, stripped(modulus))) throw new RangeError("not the factors of the modulus");
+  const { dP: dp, dQ: dq, qInv: qi } = factors;
+  const numbers: RsaNumbers = { n, e: exponent, d, p: factors.p, q: factors.q, dp, dq, qi };
   const jwk = Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, base64Url(value)]));
   return createPrivateKey({ key: { kty: "RSA", ...jwk }, format: "jwk" });
 }
 
-function integer(bytes: Uint8Array): bigint {
-  return BigInt(`0x${toHex(bytes) || "0"}`);
+function bytes(value: bigint): Uint8Array {
+  return fromInteger(value, mostBytes);
 }
 
-function base64Url(value: bigint): string {
-  const hex = value.toString(16);
-  const bytes = fromHex(hex.length % 2 === 0 ? hex : `0${hex}`);
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
-}
-
-function power(base: bigint, exponent: bigint, modulus: bigint): bigint {
-  let result = 1n;
-  for (const bit of exponent.toString(2)) {
-    result = (result * result) % modulus;
-    if (bit === "1") result = (result * base) % modulus;
-  }
-  return result;
-}
-
-function greatestCommonDivisor(a: bigint, b: bigint): bigint {
-  return b === 0n ? a : greatestCommonDivisor(b, a % b);
-}
-
-/** @throws RangeError when there is none */
-function inverse(value: bigint, modulus: bigint): bigint {
-  let [a, b, x, y] = [value % modulus, modulus, 1n, 0n];
-  while (b > 0n) {
-    const quotient = a / b;
-    [a, b, x, y] = [b, a - quotient * b, y, x - quotient * y];
-  }
-  if (a !== 1n) throw new RangeError("no RSA key");
-  return x < 0n ? x + modulus : x;
+function base64Url(value: Uint8Array): string {
+  const text = btoa(String.fromCharCode(...value));
+  return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }

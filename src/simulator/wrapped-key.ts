@@ -1,101 +1,58 @@
 import { equal } from "../bytes/bytes.ts";
-import { curveByParameters } from "../crypto/curves.ts";
 import { publicPointOf } from "../crypto/ec-keys.ts";
+import type { FieldStyle } from "../crypto/key-blob-fields.ts";
+import type { PlainKey, PlainRsaKey } from "../crypto/plain-key.ts";
 import { requireCurve } from "./ec-signing.ts";
-import { type BlobContent, blobType } from "./key-blob.ts";
 import type { CardProfile } from "./profile.ts";
 import { rsaKeyOf, rsaPublicKey, rsaSizes } from "./rsa.ts";
 import { keyFromExponents, keyFromPrimes, numbersOf } from "./rsa-numbers.ts";
 import type { KeyRules, StoredKey } from "./token-state.ts";
 
-/** Above this, CRT keys go out as exponent and modulus (reference 05 section 5.4, "type 6 vs 5"). */
-const mostCrtBits = 2048;
+/** How the cards write the fields of a blob (reference 05 section 5.4). */
+export const blobStyles: Readonly<Record<CardProfile["name"], FieldStyle>> = {
+  // CRT keys above 2048 bits go out as exponent and modulus.
+  genuine: { integers: "fixed", emptyA: false, padAligned: true, crtUpTo: 2048 },
+  pico: { integers: "minimal", emptyA: true, padAligned: false, crtUpTo: 0 },
+};
 
-/** A key as the fields of a blob, in the spelling of the card. */
-export function contentOf(profile: CardProfile, key: StoredKey): BlobContent {
-  const { algorithms } = key.rules;
-  const compact = profile.compactBlobs;
+export function plainKeyOf(key: StoredKey): PlainKey {
   switch (key.kind) {
     case "aes":
-      return { type: blobType.aes, algorithms, size: key.value.length, fields: [key.value] };
+      return { kind: "aes", value: key.value.slice() };
     case "ec": {
-      const curve = requireCurve(key.curve);
-      const { a, b, p, n, g } = curve;
-      const point = publicPointOf(curve, key.scalar);
-      const number = compact ? shortest : (value: Uint8Array) => value;
-      // Mbed TLS, and with it a pico, leaves out an `a` of p - 3.
-      const first = compact && isMinusThree(a, p) ? new Uint8Array(0) : number(a);
-      const fields = [first, number(b), number(p), number(n), g, number(key.scalar), point];
-      return { type: blobType.ec, algorithms, size: 8 * curve.fieldBytes, fields };
+      const point = publicPointOf(requireCurve(key.curve), key.scalar);
+      return { kind: "ec", curve: key.curve, scalar: key.scalar.slice(), point };
     }
     case "rsa": {
-      const rsa = rsaKeyOf(key.pkcs8);
-      const size = rsaPublicKey(rsa).bits;
-      const { n, e, d, p, q, dp, dq, qi } = numbersOf(rsa);
-      if (compact || size > mostCrtBits) {
-        const exponent = compact ? d : padded(d, n.length);
-        return { type: blobType.rsa, algorithms, size, fields: [exponent, n, e] };
-      }
-      const half = n.length / 2;
-      const numbers = [dp, dq, p, q, qi].map((number) => padded(number, half));
-      return { type: blobType.rsaCrt, algorithms, size, fields: [...numbers, n, e] };
+      const { n, e, d, p, q, dp, dq, qi } = numbersOf(rsaKeyOf(key.pkcs8));
+      const factors = { p, q, dP: dp, dQ: dq, qInv: qi };
+      return { kind: "rsa", modulus: n, exponent: e, privateExponent: d, factors };
     }
   }
 }
 
 /**
- * The key in a blob, checked: its numbers belong together.
- * @returns `null` for a type byte that nobody knows
- * @throws RangeError when there is no such key, or the card cannot hold it
+ * A key that was unwrapped, checked: its numbers belong together.
+ * @throws Error when they do not, or the card cannot hold it
  */
-export function keyIn(content: BlobContent, domain: number): StoredKey | null {
-  const rules: KeyRules = { usesLeft: undefined, algorithms: content.algorithms, domain };
-  const field = (index: number): Uint8Array => content.fields[index] ?? new Uint8Array(0);
-  switch (content.type) {
-    case blobType.rsa:
-      return rsaKey(keyFromExponents(field(1), field(2), field(0)), rules);
-    case blobType.rsaCrt:
-      return rsaKey(keyFromPrimes(field(2), field(3), field(6), field(5)), rules);
-    case blobType.ec:
-      return ecKey(content.fields, rules);
-    case blobType.aes: {
-      const value = field(0);
-      if (value.length !== 16 && value.length !== 24 && value.length !== 32) throw new RangeError("no AES key");
-      return { kind: "aes", value, rules };
+export function storedKeyOf(key: PlainKey, rules: KeyRules): StoredKey {
+  switch (key.kind) {
+    case "aes":
+      return { kind: "aes", value: key.value, rules };
+    case "ec":
+      if (!equal(publicPointOf(requireCurve(key.curve), key.scalar), key.point)) {
+        throw new RangeError("the point is another key's");
+      }
+      return { kind: "ec", curve: key.curve, scalar: key.scalar, rules };
+    case "rsa": {
+      const rsa = rsaKey(key);
+      if (!rsaSizes.includes(rsaPublicKey(rsa).bits)) throw new RangeError("an RSA key of another size");
+      return { kind: "rsa", pkcs8: new Uint8Array(rsa.export({ format: "der", type: "pkcs8" })), rules };
     }
-    default:
-      return null;
   }
 }
 
-function rsaKey(key: ReturnType<typeof rsaKeyOf>, rules: KeyRules): StoredKey {
-  if (!rsaSizes.includes(rsaPublicKey(key).bits)) throw new RangeError("an RSA key of another size");
-  return { kind: "rsa", pkcs8: new Uint8Array(key.export({ format: "der", type: "pkcs8" })), rules };
-}
-
-function ecKey(fields: readonly Uint8Array[], rules: KeyRules): StoredKey {
-  const [a, b, p, n, g, d, point] = fields;
-  if (!a || !b || !p || !n || !g || !d || !point) throw new RangeError("fields are missing");
-  const curve = curveByParameters({ p, a, b, g, n });
-  if (curve === undefined) throw new RangeError("another curve");
-  const scalar = padded(shortest(d), curve.orderBytes);
-  if (!equal(publicPointOf(curve, scalar), point)) throw new RangeError("the point is another key's");
-  return { kind: "ec", curve: curve.name, scalar, rules };
-}
-
-function isMinusThree(a: Uint8Array, p: Uint8Array): boolean {
-  return equal(a.subarray(0, -1), p.subarray(0, -1)) && (a.at(-1) ?? 0) + 3 === p.at(-1);
-}
-
-function shortest(number: Uint8Array): Uint8Array {
-  const first = number.findIndex((byte) => byte !== 0);
-  return first < 0 ? number.subarray(-1) : number.subarray(first);
-}
-
-/** @throws RangeError when it is longer already */
-function padded(number: Uint8Array, length: number): Uint8Array {
-  const digits = shortest(number);
-  const bytes = new Uint8Array(length);
-  bytes.set(digits, length - digits.length);
-  return bytes;
+function rsaKey({ modulus, exponent, privateExponent, factors }: PlainRsaKey): ReturnType<typeof rsaKeyOf> {
+  if (factors === undefined) return keyFromExponents(modulus, exponent, privateExponent);
+  return keyFromPrimes(factors.p, factors.q, exponent, modulus);
 }

@@ -13,6 +13,8 @@ import type { Plan, StepResult } from "./stack.ts";
 const [planPath = "", resultPath = ""] = process.argv.slice(2);
 const plan = JSON.parse(readFileSync(planPath, "utf8")) as Plan;
 const end = new AbortController();
+// sc-hsm-tool derives the key of a share file for 20 s of CPU time, of which a busy machine has little.
+const stepTimeoutMs = 240_000;
 const readerNames = ["Virtual PCD 00 00", "Virtual PCD 00 01"];
 
 const served = await Promise.all(
@@ -52,7 +54,7 @@ function describe(fault: unknown): string | null {
 
 function run([program = "", ...args]: readonly string[]): Promise<StepResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: plan.folder, stdio: ["ignore", "pipe", "pipe"], timeout: 60_000 });
+    const child = spawn(program, args, { cwd: plan.folder, stdio: ["ignore", "pipe", "pipe"], timeout: stepTimeoutMs });
     let stdout = "";
     let stderr = "";
     child.stdout.on("data", (bytes: Uint8Array) => {

@@ -51,7 +51,7 @@ export async function makeStack(): Promise<Stack> {
       const planPath = join(folder, "plan");
       const resultPath = join(folder, "result");
       writeFileSync(planPath, JSON.stringify(plan));
-      await promisify(execFile)(withPcscd, [process.execPath, runner, planPath, resultPath], { timeout: 240_000 });
+      await promisify(execFile)(withPcscd, [process.execPath, runner, planPath, resultPath], { timeout: 480_000 });
       const { results, faults } = JSON.parse(readFileSync(resultPath, "utf8")) as {
         results: StepResult[];
         faults: (string | null)[];

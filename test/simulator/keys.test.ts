@@ -7,48 +7,13 @@ import { type Cvc, parseAuthenticatedRequest } from "../../src/crypto/cvc.ts";
 import { derToPlain, ecdsaVerify, subjectPublicKeyInfo } from "../../src/crypto/ecdsa.ts";
 import { hashOf } from "../../src/simulator/rsa.ts";
 import type { SimulatedToken } from "../../src/simulator/simulator.ts";
+import { ecKey, generate, operation, rsaKey } from "./support/keys.ts";
 import { bothProfiles, initialised, loggedIn, selectApplet, send, sendAll } from "./support/token.ts";
 
 interface ApduVectors {
   readonly apdus: Readonly<Record<string, string>>;
 }
 const vectors = JSON.parse(readFileSync(new URL("../vectors/apdus.json", import.meta.url), "utf8")) as ApduVectors;
-
-function template(publicKey: string, extra = ""): string {
-  return `5F29010042095554434130303030317F49${length(publicKey)}${publicKey}5F201055544343303030303030313030303031${extra}`;
-}
-
-function length(hex: string): string {
-  const bytes = hex.length / 2;
-  if (bytes > 0xff) return `82${bytes.toString(16).padStart(4, "0")}`;
-  return (bytes > 0x7f ? "81" : "") + bytes.toString(16).padStart(2, "0");
-}
-
-function tlv(tag: string, value: string): string {
-  return `${tag}${length(value)}${value}`;
-}
-
-function ecKey(name: string): string {
-  const curve = curveByName(name);
-  if (curve === undefined) throw new Error(name);
-  const { p, a, b, g, n } = curve;
-  const values = [p, a, b, g, n].map((value) => toHex(value));
-  const fields = ["81", "82", "83", "84", "85"].map((tag, i) => tlv(tag, values[i] ?? ""));
-  return `060A04007F00070202020203${fields.join("")}870101`;
-}
-
-function rsaKey(bits: number): string {
-  return `060A04007F00070202020102${"8203010001"}0202${bits.toString(16).padStart(4, "0")}`;
-}
-
-function generate(id: string, publicKey: string, extra = ""): string {
-  const data = template(publicKey, extra);
-  return `0046${id}0000${(data.length / 2).toString(16).padStart(4, "0")}${data}0000`;
-}
-
-function operation(ins: string, id: string, algorithm: string, data: string): string {
-  return `80${ins}${id}${algorithm}00${(data.length / 2).toString(16).padStart(4, "0")}${data}0200`;
-}
 
 /** The key request in an answer, checked: what it says of the key is signed by the key, and all of it by the device. */
 function requestIn(token: SimulatedToken, answer: string): Cvc {

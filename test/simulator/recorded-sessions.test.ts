@@ -1,11 +1,13 @@
+import { createDecipheriv } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
-import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { fromHex, toHex } from "../../src/bytes/hex.ts";
-import { openBlob } from "../../src/simulator/key-blob.ts";
-import type { SimulatedToken } from "../../src/simulator/simulator.ts";
-import { selected, send } from "./support/token.ts";
+import { fromHex } from "../../src/bytes/hex.ts";
+import { deriveDkekKeys } from "../../src/crypto/dkek.ts";
+import { parseKeyBlob } from "../../src/crypto/key-blob.ts";
+import { repeatableWorld } from "../../src/simulator/repeatable-world.ts";
+import { SimulatedToken } from "../../src/simulator/simulator.ts";
+import { send } from "./support/token.ts";
 
 /**
  * The pico profile against the recorded card that it imitates. Neither side of the recordings was written here.
@@ -16,19 +18,25 @@ interface Session {
 }
 
 const folders = ["../recordings/opensc-0.23.0-pico-hsm/", "recordings/opensc-0.23.0-pico-hsm/"];
-const sessions = folders
-  .flatMap((folder) => {
+// By name: a session may lie in both.
+const paths = new Map(
+  folders.flatMap((folder) => {
     const path = fileURLToPath(new URL(folder, import.meta.url));
-    return readdirSync(path).map((name) => `${path}${name}`);
-  })
-  .filter((name) => name.endsWith(".json"))
-  .sort((a, b) => basename(a).localeCompare(basename(b)))
-  .map((name) => JSON.parse(readFileSync(name, "utf8")) as Session);
+    return readdirSync(path).map((name): [string, string] => [name, `${path}${name}`]);
+  }),
+);
+/** Listed in the README: what others lay beside them for their own tests adds nothing here. */
+const leftOut = /^(?:07|15)-/;
+const sessions = [...paths]
+  .filter(([name]) => name.endsWith(".json") && !leftOut.test(name))
+  .sort(([a], [b]) => a.localeCompare(b))
+  .map(([, path]) => JSON.parse(readFileSync(path, "utf8")) as Session);
 
 describe("the recorded commands of OpenSC 0.23.0, sent to a simulated pico", () => {
   test("are answered as the recorded card answered", async () => {
-    const token = await selected("pico");
-    token.reset();
+    const world = { ...repeatableWorld("test") };
+    const token = SimulatedToken.create(world, { profile: "pico" });
+    const { random } = world;
     const counts = { compared: 0, exact: 0, blobs: 0 };
     for (const { session, steps } of sessions) {
       // Made on the card in session 06 and wrapped in 12: from here on the simulated token has the very same keys.
@@ -40,19 +48,18 @@ describe("the recorded commands of OpenSC 0.23.0, sent to a simulated pico", () 
         for (const [index, { c, r }] of exchange.entries()) {
           const command = c.toUpperCase();
           const recorded = r.toUpperCase();
+          const wraps = command.slice(2, 4) === "72" && recorded.length > 4;
+          if (wraps) world.random = () => prefixOf(token, recorded);
           const answer = await send(token, command);
+          world.random = random;
           const where = `${session}, step ${step + 1}, exchange ${index + 1}: ${command.slice(0, 60)}`;
           counts.compared++;
-          if (command.slice(2, 4) === "72" && recorded.length > 4) {
-            compareBlobs(token, where, answer, recorded);
-            counts.blobs++;
-          } else {
-            if (usesRecordedKey(session, command)) {
-              expect(answer, where).toBe(recorded);
-              counts.exact++;
-            }
-            compare(where, command.slice(2, 4), answer, recorded);
+          if (wraps || usesRecordedKey(session, command)) {
+            expect(answer, where).toBe(recorded);
+            if (wraps) counts.blobs++;
+            else counts.exact++;
           }
+          compare(where, command.slice(2, 4), answer, recorded);
           if (command.slice(2, 6) === "4803") await takeKey(token, 3, blobOf("22", "80720392"));
           // The key that session 19 makes and wraps.
           if (session.startsWith("19") && command.slice(2, 6) === "4601") {
@@ -98,17 +105,12 @@ async function takeKey(token: SimulatedToken, id: number, blob: string): Promise
   if (request !== undefined) token.state.files.set(0xce00 + id, request);
 }
 
-/** The random bytes in them are others, all else is the same key in the same spelling. */
-function compareBlobs(token: SimulatedToken, where: string, answer: string, recorded: string): void {
-  const dkek = token.state.keyDomains[0]?.key ?? new Uint8Array();
-  const [ours, theirs] = [answer, recorded].map((hex) => openBlob(dkek, fromHex(hex.slice(0, -4))));
-  expect(answer.length, where).toBe(recorded.length);
-  expect(theirs, where).not.toBeNull();
-  expect(
-    ours?.fields.map((field) => toHex(field)),
-    where,
-  ).toEqual(theirs?.fields.map((field) => toHex(field)));
-  expect({ ...ours, fields: [] }, where).toEqual({ ...theirs, fields: [] });
+/** The eight random bytes that the recorded card put into its blob: with them, ours must be the same to the byte. */
+function prefixOf(token: SimulatedToken, recorded: string): Uint8Array {
+  const { encryption } = deriveDkekKeys(token.state.keyDomains[0]?.key ?? new Uint8Array());
+  const { ciphertext } = parseKeyBlob(fromHex(recorded.slice(0, -4)));
+  const decipher = createDecipheriv("aes-256-cbc", encryption, new Uint8Array(16)).setAutoPadding(false);
+  return new Uint8Array(decipher.update(ciphertext)).slice(0, 8);
 }
 
 function compare(where: string, instruction: string, answer: string, recorded: string): void {

@@ -1,12 +1,14 @@
 import { SW } from "../../apdu/status-word.ts";
-import { keyCheckValue } from "../../crypto/dkek.ts";
+import { equal } from "../../bytes/bytes.ts";
+import { deriveDkekKeys, keyCheckValue } from "../../crypto/dkek.ts";
+import { openKeyBlob, parseKeyBlob, sealKeyBlob } from "../../crypto/key-blob.ts";
+import { HsmError } from "../../errors.ts";
 import { type Card, type CommandHandler, dataOf, ok, Refusal, refuse, requireLogin } from "../card.ts";
-import { hasCheckValue, openBlob, sealBlob } from "../key-blob.ts";
 import { domainAt, requireRoomFor } from "../key-rules.ts";
 import { keyRequest, storeKey } from "../key-store.ts";
 import { permittedKey } from "../key-use.ts";
 import { fid, type KeyDomain, prefix, type StoredKey } from "../token-state.ts";
-import { contentOf, keyIn } from "../wrapped-key.ts";
+import { blobStyles, plainKeyOf, storedKeyOf } from "../wrapped-key.ts";
 
 const wrapAlgorithm = 0x92;
 const unwrapAlgorithm = 0x93;
@@ -22,8 +24,13 @@ export const wrapKey: CommandHandler = (card, command) => {
   }
   if (domain === null) return refuse(SW.referencedDataNotFound);
   if (domain.outstanding > 0) refuse(card.profile.sw.domainPending);
-  const content = contentOf(card.profile, key);
-  return ok(sealBlob(domain.key, content, card.world.random(8)));
+  return ok(
+    sealKeyBlob(plainKeyOf(key), deriveDkekKeys(domain.key), {
+      allowedAlgorithms: key.rules.algorithms,
+      style: blobStyles[card.profile.name],
+      random: card.world.random,
+    }),
+  );
 };
 
 /** UNWRAP KEY: the blob in the data, or without data the one in EF 2F10, becomes key P1 of the domain it fits. */
@@ -44,29 +51,36 @@ export const unwrapKey: CommandHandler = (card, command) => {
   return ok();
 };
 
-function unwrapped(card: Card, blob: Uint8Array): StoredKey {
-  const { foreignBlob, damagedBlob } = card.profile.sw;
-  const { index, domain } = domainFor(card, blob);
+function unwrapped(card: Card, bytes: Uint8Array): StoredKey {
   try {
-    const content = openBlob(domain.key, blob) ?? refuse(foreignBlob);
-    return keyIn(content, index) ?? refuse(SW.referenceDataNotUsable);
+    const blob = parseKeyBlob(bytes);
+    const { index, domain } = domainFor(card, blob.kcv);
+    const key = openKeyBlob(blob, deriveDkekKeys(domain.key));
+    return storedKeyOf(key, { usesLeft: undefined, algorithms: blob.allowedAlgorithms.slice(), domain: index });
   } catch (error) {
-    // The MAC was right, but OpenSSL or our own checks take no such numbers.
     if (error instanceof Refusal) throw error;
-    return refuse(damagedBlob);
+    return refuse(statusOf(card, error));
   }
 }
 
-/** The domain with the blob's check value. */
-function domainFor(card: Card, blob: Uint8Array): { index: number; domain: KeyDomain } {
+/** Of what `crypto/`, or OpenSSL, said of the blob. */
+function statusOf(card: Card, error: unknown): number {
+  const code = error instanceof HsmError ? error.code : "";
+  if (code === "CURVE_UNKNOWN") return card.profile.sw.unknownCurve;
+  // What was made under another DKEK and what was damaged cannot be told apart.
+  return card.profile.sw.malformedBlob;
+}
+
+/** The domain with this check value. */
+function domainFor(card: Card, kcv: Uint8Array): { index: number; domain: KeyDomain } {
   const { keyDomains } = card.state;
   for (const [index, domain] of keyDomains.entries()) {
     if (domain === null || domain.outstanding > 0) continue;
-    if (hasCheckValue(blob, keyCheckValue(domain.key))) return { index, domain };
+    if (equal(kcv, keyCheckValue(domain.key))) return { index, domain };
   }
   if (card.profile.name === "genuine") {
     if (keyDomains.every((domain) => domain === null)) refuse(SW.referencedDataNotFound);
     if (keyDomains.some((domain) => domain !== null && domain.outstanding > 0)) refuse(card.profile.sw.domainPending);
   }
-  return refuse(card.profile.sw.foreignBlob);
+  return refuse(card.profile.sw.malformedBlob);
 }
