@@ -8,6 +8,9 @@ import { fileURLToPath } from "node:url";
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const mark = join(root, "node_modules", ".hsmadm-installed");
 
+/** npm tells the scripts it runs where it is itself; `npm` on the PATH may be another one. */
+export const npm = process.env.npm_execpath?.endsWith(".js") ? [process.execPath, process.env.npm_execpath] : ["npm"];
+
 /** What an installation depends on: the lock file, and Node's ABI for what was compiled. */
 function fingerprint() {
   const lock = readFileSync(join(root, "package-lock.json"));
@@ -24,8 +27,6 @@ export function withNodeHeaders(env) {
 export function ensureInstalled() {
   if (existsSync(mark) && readFileSync(mark, "utf8") === fingerprint()) return;
   process.stderr.write("installing dependencies (once) …\n");
-  // npm tells the scripts it runs where it is itself; `npm` on the PATH may be another one.
-  const npm = process.env.npm_execpath?.endsWith(".js") ? [process.execPath, process.env.npm_execpath] : ["npm"];
   // Not `npm ci`: it refuses a lock file that lacks the binaries of other platforms, which a registry may not have.
   // `--no-save` installs what the lock file says, integrity included, and leaves it as it is.
   const done = spawnSync(
@@ -41,6 +42,11 @@ export function ensureInstalled() {
     process.stderr.write("hsmadm: error: `npm install` failed, see above\n");
     process.exit(done.status ?? 1);
   }
+  markInstalled();
+}
+
+/** Says that what is in node_modules fits the lock file and this Node. */
+export function markInstalled() {
   writeFileSync(mark, fingerprint());
 }
 
