@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { aesKey, operation } from "./support/keys.ts";
 import { generateRsa, initialised, loggedIn, selected, send, sendAll, verifyPin } from "./support/token.ts";
 
 const query = "8052000000";
@@ -80,6 +81,32 @@ describe("key domains", () => {
       "010100000000000000009000",
     ]);
     expect(await sendAll(token, "80520301", "8052000100")).toEqual(["6A88", "6A88"]);
+  });
+
+  test("lose their key alone (P1 04) while they hold keys, themselves (P1 03) only when they hold none", async () => {
+    const token = await loggedIn("genuine", { tags: "910103970102" });
+    await sendAll(token, "80520100010100", `8052000020${dkek}00`, aesKey("01", "B0"));
+    expect(await sendAll(token, "80520300", "8052040000", "8052000000")).toEqual([
+      "6A89",
+      "010100000000000000009000",
+      "010100000000000000009000",
+    ]);
+    // The key is still of use, but it goes nowhere until the shares came again.
+    expect(await sendAll(token, operation("78", "01", "18", "AA"), "80720192000000")).toEqual([
+      expect.stringMatching(/^.{32}9000$/),
+      "6985",
+    ]);
+    await send(token, `8052000020${dkek}00`);
+    expect(await send(token, "80720192000000")).toMatch(new RegExp(`^${kcv}0F.*9000$`));
+    expect(await sendAll(token, "00E4020002CC01", "80520300", "8052000000")).toEqual(["9000", "6A88", "6A88"]);
+  });
+
+  test("without shares get another random key, never an empty one", async () => {
+    const token = await loggedIn("genuine", { tags: "910103970101" });
+    const [first, second] = await sendAll(token, "80520100010000", "8052040000");
+    expect(first).toMatch(/^0000(?!66687AADF862BD77)(?!0{16}).{16}9000$/);
+    expect(second).toMatch(/^0000(?!66687AADF862BD77)(?!0{16}).{16}9000$/);
+    expect(second).not.toBe(first);
   });
 
   test("are for those who are logged in", async () => {
