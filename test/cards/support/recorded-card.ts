@@ -9,6 +9,8 @@ interface Recording {
   readonly steps: readonly {
     readonly cmd: readonly string[];
     readonly exchange: readonly { readonly c?: string; readonly r?: string }[];
+    /** What the process read or wrote, by name, in hex. */
+    readonly files?: Readonly<Record<string, string>>;
   }[];
 }
 
@@ -47,6 +49,11 @@ export class RecordedCard implements CardChannel {
     }
   }
 
+  /** A file as the session read it last. */
+  file(fid: number): Uint8Array | undefined {
+    return this.#files.get(fid);
+  }
+
   /** Whether this very command was sent by OpenSC in the chosen step. */
   knows(command: string): boolean {
     return this.#answers.has(command);
@@ -74,6 +81,14 @@ export class RecordedCard implements CardChannel {
 export function load(version: RecordedVersion, session: string): Recording {
   const url = new URL(`../../recordings/opensc-${version}-pico-hsm/${session}.json`, import.meta.url);
   return JSON.parse(readFileSync(url, "utf8")) as Recording;
+}
+
+/** A file that a process of the session read or wrote. */
+export function recordedFile(version: RecordedVersion, session: string, name: string): Uint8Array {
+  const files = load(version, session).steps.flatMap((step) => Object.entries(step.files ?? {}));
+  const [, hex] = files.find(([known]) => known === name) ?? [];
+  if (hex === undefined) throw new Error(`${session} has no file ${name}`);
+  return fromHex(hex);
 }
 
 /** OpenSC selects a file, then reads it as FID 0000 piece by piece. */
