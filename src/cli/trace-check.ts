@@ -1,3 +1,4 @@
+import { describeSw, SW } from "../apdu/status-word.ts";
 import { recogniseCommand } from "../cards/smartcard-hsm/recognise.ts";
 import { SmartCardHsm } from "../cards/smartcard-hsm/smartcard-hsm.ts";
 import type { TokenState } from "../cards/smartcard-hsm/token-status.ts";
@@ -25,8 +26,8 @@ export interface TraceVerdict {
   readonly problems: readonly TraceProblem[];
 }
 
-/** Refusals for which the driver has words of its own; these two say that it has none. */
-const unknownRefusals = ["COMMAND_REFUSED", "SELECT_ANSWER_INVALID"];
+/** With these the driver says that it has no words for what the card answered. */
+const speechless = ["COMMAND_REFUSED", "TLV_INVALID"];
 
 /**
  * Holds a trace against this version of the driver:
@@ -48,7 +49,11 @@ export async function checkTrace(trace: Trace, name: string): Promise<TraceVerdi
       else problems.push(verdict);
     }
     const status = await statusStory(connection, name);
-    if (status !== null) statuses.push({ line: connection.line, ...status });
+    if (status === null) continue;
+    const { state, serial, broken } = status;
+    statuses.push({ line: connection.line, state, serial });
+    if (broken === null) continue;
+    problems.push({ line: connection.line, name: "device certificate", code: "CHAIN_INVALID", message: broken });
   }
   return { understood, passedOver, statuses, problems };
 }
@@ -59,16 +64,25 @@ function judge({ step, told }: Extract<ToldStep, { kind: "exchange" }>): "unders
   if (whole === null || outcome.kind === "fault" || outcome.bytes.masked.length > 0) return "passed over";
   const ours = recogniseCommand(whole.command, whole.sent, whole.hidden, "the token");
   // 6Cxx says with which length to ask again. What the driver does not send it has no parser for.
-  if (ours === null || whole.sw >> 8 === 0x6c) return "passed over";
+  if (ours === null || !whole.ours || whole.sw >> 8 === 0x6c) return "passed over";
   try {
-    ours.parse({ data: whole.data, sw: whole.sw });
-    return "understood";
+    const result = ours.parse({ data: whole.data, sw: whole.sw });
+    if (!isShrug(result)) return "understood";
+    const message = `the driver makes nothing of ${describeSw(whole.sw)} here`;
+    return { line: outcome.line, name: told.name, code: "ANSWER_NOT_UNDERSTOOD", message };
   } catch (error) {
     if (!(error instanceof HsmError)) throw error;
-    const known = error.code !== "TLV_INVALID" && !unknownRefusals.includes(error.code);
-    if (known) return "understood";
+    // A card that refuses the applet is none of ours, which the driver says; one that takes it must answer as one of ours.
+    const strange = error.code === "NOT_A_SMARTCARD_HSM" && whole.sw === SW.ok;
+    if (!strange && !speechless.includes(error.code)) return "understood";
     return { line: outcome.line, name: told.name, code: error.code, message: error.message };
   }
+}
+
+/** The states by which parsers say that they do not know. */
+function isShrug(result: unknown): boolean {
+  if (typeof result !== "object" || result === null || !("state" in result)) return false;
+  return result.state === "unreadable" || result.state === "unknown";
 }
 
 /** Asks everything that the trace has, in its order, through the channel that `trace:FILE` uses. */
@@ -113,16 +127,16 @@ async function told(problems: TraceProblem[], line: number, name: string, work: 
 async function statusStory(
   connection: TraceConnection,
   name: string,
-): Promise<{ readonly state: TokenState; readonly serial: string } | null> {
+): Promise<{ readonly state: TokenState; readonly serial: string; readonly broken: string | null } | null> {
   const replay = openReplay({ version: 1, header: {}, connections: [connection] }, name);
   try {
     const card = await SmartCardHsm.open(replay.connect());
-    const { serial } = await card.identity();
+    const { serial, chain } = await card.identity();
     await card.label();
     const { state } = await card.status();
     await card.channel.close();
     replay.finish();
-    return { state, serial };
+    return { state, serial, broken: chain.status === "invalid" ? chain.reason : null };
   } catch (error) {
     if (error instanceof HsmError) return null;
     throw error;

@@ -1,7 +1,8 @@
 import { type CommandApdu, decodeCommand } from "../../apdu/command.ts";
 import type { ByteRange } from "../../apdu/redaction.ts";
-import { concat } from "../../bytes/bytes.ts";
+import { concat, equal } from "../../bytes/bytes.ts";
 import { toHex } from "../../bytes/hex.ts";
+import { applicationId } from "./application.ts";
 import { answerFacts, type ReadSoFar } from "./narrator-answer.ts";
 import { commandFacts, offsetIn } from "./narrator-command.ts";
 import { type Fact, fact } from "./narrator-facts.ts";
@@ -39,6 +40,8 @@ export interface WholeAnswer {
   readonly command: CommandApdu;
   readonly data: Uint8Array;
   readonly sw: number;
+  /** The applet of a SmartCard-HSM was selected, or this selects an applet: the card that answers is meant to be one. */
+  readonly ours: boolean;
 }
 
 /** An answer that is fetched in parts. */
@@ -56,6 +59,8 @@ interface Fetching {
  */
 export class Narrator {
   readonly #rules = smartCardHsmRedactor();
+  /** The applet is selected. */
+  #selected = false;
   #selectedFile: number | undefined;
   #read: ReadSoFar | undefined;
   /** The command whose answer is fetched with GET RESPONSE, and what came of it. */
@@ -81,13 +86,15 @@ export class Narrator {
       answer: this.#answer(about, data, told, sw, answerHidden),
       sw,
       status: sw === null ? "no answer" : statusInContext(about, sw),
-      whole: sw === null || told === null ? null : { ...asked, data: told, sw },
+      whole:
+        sw === null || told === null ? null : { ...asked, data: told, sw, ours: this.#selected || about.ins === 0xa4 },
     };
   }
 
   /** The card was reset or lost its power. */
   restart(): void {
     this.#rules.restart();
+    this.#selected = false;
     this.#selectedFile = undefined;
     this.#fetching = undefined;
     this.#read = undefined;
@@ -105,6 +112,7 @@ export class Narrator {
 
   #followSelection({ ins, p1, data }: CommandApdu, sw: number | null): void {
     if (ins !== 0xa4 || sw === null || (sw !== 0x9000 && sw >> 8 !== 0x61)) return;
+    if (p1 === 0x04) this.#selected = data !== undefined && equal(data, applicationId);
     const [high, low, more] = data ?? [];
     const file = p1 !== 0x04 && high !== undefined && low !== undefined && more === undefined;
     this.#selectedFile = file ? high * 256 + low : undefined;
