@@ -5,6 +5,7 @@ import { publicPointOf } from "../crypto/ec-keys.ts";
 import { type Card, refuse } from "./card.ts";
 import { keyDescription } from "./description.ts";
 import { requireCurve, signPlain } from "./ec-signing.ts";
+import { requireMemory, sizeOfKey } from "./memory.ts";
 import { digestInfo, hashOf, rsaKeyOf, rsaPkcs1, rsaPublicKey } from "./rsa.ts";
 import { buildCompactCvc } from "./self-made-request.ts";
 import { prefix, type StoredKey } from "./token-state.ts";
@@ -12,8 +13,14 @@ import { prefix, type StoredKey } from "./token-state.ts";
 /** A stored key with a public half. */
 export type KeyPair = Exclude<StoredKey, { kind: "aes" }>;
 
-/** Puts the key in its place; a pico describes it too. Files that were there under its id stay. */
-export function storeKey(card: Card, id: number, key: StoredKey): void {
+/**
+ * Puts the key in its place; a pico describes it too. Files that were there under its id stay.
+ * @param request goes to CExx with it
+ * @throws Refusal when there is no room
+ */
+export function storeKey(card: Card, id: number, key: StoredKey, request?: Uint8Array): void {
+  requireMemory(card, sizeOfKey(key) + (request?.length ?? 0));
+  if (request !== undefined) card.state.files.set(prefix.certificate * 256 + id, request);
   card.state.keys.set(id, key);
   if (card.profile.writesDescriptions) {
     card.state.files.set(prefix.description * 256 + id, keyDescription(id, key.kind, bitsOf(key)));

@@ -18,6 +18,8 @@ export interface CardProfile {
   readonly maxCommand: number;
   /** Longest answer, without status word. */
   readonly maxResponse: number;
+  /** Bytes for keys and files (choice: what holds some hundred RSA keys). */
+  readonly memory: number;
   /** Command chaining (CLA bit 10) and 61xx with GET RESPONSE. */
   readonly chaining: boolean;
   /** CLA 00 and 80 are taken for each other. */
@@ -66,6 +68,8 @@ export interface CardProfile {
     readonly malformedBlob: number;
     /** UNWRAP of a key on a curve that the card does not have. */
     readonly unknownCurve: number;
+    /** Nothing more fits on the card. */
+    readonly memoryFull: number;
     /** RESET RETRY COUNTER and others for a reference that is not there. */
     readonly wrongReference: number;
   };
@@ -79,6 +83,7 @@ const genuine: CardProfile = {
   platform: 0x00,
   maxCommand: 1454,
   maxResponse: 1452,
+  memory: 256 * 1024,
   chaining: false,
   anyClass: false,
   resetEndsLogin: true,
@@ -107,6 +112,7 @@ const genuine: CardProfile = {
     domainPending: SW.conditionsNotSatisfied,
     malformedBlob: SW.wrongData,
     unknownCurve: SW.functionNotSupported,
+    memoryFull: SW.notEnoughMemory,
     wrongReference: SW.wrongP1P2,
   },
 };
@@ -119,6 +125,7 @@ const pico: CardProfile = {
   platform: 0xff,
   maxCommand: 4096,
   maxResponse: 2028,
+  memory: 1024 * 1024,
   chaining: true,
   anyClass: true,
   resetEndsLogin: false,
@@ -147,6 +154,7 @@ const pico: CardProfile = {
     domainPending: SW.referencedDataNotFound,
     malformedBlob: 0x6400,
     unknownCurve: 0x6400,
+    memoryFull: SW.memoryFailure,
     wrongReference: SW.referencedDataNotFound,
   },
 };

@@ -1,7 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { toHex } from "../../src/bytes/hex.ts";
-import { bothProfiles, initialised, length, loggedIn, selectApplet, selected, send, sendAll } from "./support/token.ts";
+import {
+  bothProfiles,
+  generateRsa,
+  initialised,
+  length,
+  loggedIn,
+  selectApplet,
+  selected,
+  send,
+  sendAll,
+} from "./support/token.ts";
 
 function update(fid: string, offset: number, hex: string): string {
   const data = `5402${offset.toString(16).padStart(4, "0")}53${length(hex)}${hex}`;
@@ -140,6 +150,32 @@ describe("UPDATE BINARY", () => {
       await sendAll(token, update("CF01", 0, "AABB"), update("CF01", 0, "CC"));
       expect(await send(token, read("CF01", 0, profile === "pico" ? "00" : "02"))).toBe(left);
     }
+  });
+
+  test("fills the card, and says when it is full; what is deleted makes room", async () => {
+    const token = await loggedIn("genuine");
+    const piece = "AA".repeat(1400);
+    const write = (fid: string, offset: number) => {
+      const data = `5402${offset.toString(16).padStart(4, "0")}53820578${piece}`;
+      return `00D7${fid}00${(data.length / 2).toString(16).padStart(4, "0")}${data}`;
+    };
+    let last = "9000";
+    let files = 0;
+    while (last === "9000" && files < 20) {
+      files++;
+      for (let offset = 0; offset + 1400 < 0x7fff && last === "9000"; offset += 1400) {
+        last = await send(token, write(`CF${files.toString(16).padStart(2, "0")}`, offset));
+      }
+    }
+    expect(last).toBe("6A84");
+    expect(files).toBe(9);
+    // A key of 16 bytes still fits, an RSA key does not.
+    expect(await send(token, "804801B0")).toBe("9000");
+    const before = token.state.keys.size;
+    expect(await send(token, generateRsa.replace("004601", "004602"))).toBe("6A84");
+    expect(token.state.keys.size).toBe(before);
+    await send(token, "00E4020002CF01");
+    expect(await send(token, generateRsa.replace("004601", "004602"))).toMatch(/9000$/);
   });
 
   test("leaves no gap", async () => {

@@ -1,7 +1,12 @@
+import { createCipheriv } from "node:crypto";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
+import { bigEndian, concat } from "../../src/bytes/bytes.ts";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
+import { aesCmac } from "../../src/crypto/aes-cmac.ts";
+import { curveByName } from "../../src/crypto/curves.ts";
+import { type DkekKeys, deriveDkekKeys } from "../../src/crypto/dkek.ts";
 import type { SimulatedToken } from "../../src/simulator/simulator.ts";
 import { aesKey, ecKey, generate, operation, rsaKey } from "./support/keys.ts";
 import { bothProfiles, initialised, loggedIn, selectApplet, send, sendAll, verifyPin } from "./support/token.ts";
@@ -25,6 +30,25 @@ async function withDkek(profile: "genuine" | "pico", key = dkek, settings = oneS
   const token = await loggedIn(profile, settings);
   await send(token, `8052000020${key}00`);
   return token;
+}
+
+/** A blob with a right MAC around anything. */
+function sealed(keys: DkekKeys, type: number, size: number, fields: readonly Uint8Array[]): string {
+  const counted = (bytes: Uint8Array) => concat(bigEndian(bytes.length, 2), bytes);
+  const plain = concat(new Uint8Array(8), bigEndian(size, 2), ...fields.map(counted), Uint8Array.of(0x80));
+  const whole = new Uint8Array(16 * Math.ceil(plain.length / 16));
+  whole.set(plain);
+  const cipher = createCipheriv("aes-256-cbc", keys.encryption, new Uint8Array(16)).setAutoPadding(false);
+  const signed = concat(keys.kcv, Uint8Array.of(type), new Uint8Array(8), cipher.update(whole));
+  return toHex(concat(signed, aesCmac(keys.mac, signed)));
+}
+
+/** Numbers that belong into blobs, each in the wrong place sooner or later. */
+function somefields(): Uint8Array[] {
+  const curve = curveByName("secp256r1");
+  if (curve === undefined) throw new Error("no P-256");
+  const { a, b, p, n, g } = curve;
+  return [a, b, p, n, g, Uint8Array.of(1, 0, 1), Uint8Array.of(0), new Uint8Array(128).fill(0xff)];
 }
 
 function unwrap(id: string, blob: string): string {
@@ -162,6 +186,25 @@ describe.each(bothProfiles)("keys of a %s", (profile) => {
       expect(await send(to, unwrap("05", blob.slice(0, 2 * length)))).toBe(profile === "genuine" ? "6A80" : "6400");
     }
     expect(to.state.keys.size).toBe(0);
+  });
+
+  test("whatever was wrapped, the answer is a status word", async () => {
+    const to = await withDkek(profile);
+    const keys = deriveDkekKeys(fromHex(dkek));
+    const field = fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.constantFrom(...somefields()));
+    const content = fc.record({
+      type: fc.constantFrom(0x05, 0x06, 0x0c, 0x0f, 0x01),
+      size: fc.constantFrom(0, 16, 24, 32, 256, 1024, 2048, 0xffff),
+      fields: fc.array(field, { maxLength: 8 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(content, async ({ type, size, fields }) => {
+        const answer = await send(to, unwrap("09", sealed(keys, type, size, fields)));
+        expect(answer).toMatch(/^(9000|6A80|6A81|6400|6A89)$/);
+        await send(to, "00E4020002CC09");
+      }),
+      { numRuns: 300 },
+    );
   });
 
   test("enter through EF 2F10, a short one after a long one", async () => {

@@ -12,6 +12,7 @@ import {
   readAccess,
   writeAccess,
 } from "../file-system.ts";
+import { requireMemory } from "../memory.ts";
 import { fid } from "../token-state.ts";
 
 /** Largest file: what the two bytes of the size in an FCI can say, and some card memory. */
@@ -64,6 +65,7 @@ export const updateBinary: CommandHandler = (card, command) => {
   if (card.profile.updateReplaces && offset > 0 && old.length === 0) refuse(SW.referenceDataNotUsable);
   if (offset > old.length) refuse(SW.offsetOutside);
   // The scratch file holds one thing at a time: what the last command left in it is of no use to the next.
+  if (end > old.length) requireMemory(card, end - old.length);
   const replaces = card.profile.updateReplaces || id === fid.scratch;
   const tail = replaces && offset === 0 ? new Uint8Array(0) : old.subarray(end);
   card.state.files.set(id, concat(old.subarray(0, offset), data.value, tail));

@@ -7,7 +7,7 @@ import { type Card, type CommandHandler, dataOf, ok, refuse, requireLogin } from
 import { readRules, requireRoomFor } from "../key-rules.ts";
 import { type KeyPair, keyRequest, storeKey } from "../key-store.ts";
 import { rsaSizes } from "../rsa.ts";
-import { type DeviceIdentity, type KeyRules, prefix } from "../token-state.ts";
+import type { DeviceIdentity, KeyRules } from "../token-state.ts";
 
 /**
  * GENERATE ASYMMETRIC KEY PAIR: makes key P1 and answers its authenticated request, which is stored in CExx too
@@ -27,8 +27,7 @@ export const generateKeyPair: CommandHandler = async (card, command) => {
   requireRoomFor(card, id);
   const key = await makeKey(card, publicKey, rules);
   const answer = keyRequest(card, key, { car, chr });
-  storeKey(card, id, key);
-  state.files.set(prefix.certificate * 256 + id, answer);
+  storeKey(card, id, key, answer);
   return ok(answer);
 };
 

@@ -41,15 +41,18 @@ export const unwrapKey: CommandHandler = (card, command) => {
   const blob = given.length > 0 ? given : (card.state.files.get(fid.scratch) ?? refuse(SW.fileNotFound));
   requireRoomFor(card, command.p1);
   const key = unwrapped(card, blob);
-  storeKey(card, command.p1, key);
-  if (card.profile.writesDescriptions && key.kind !== "aes") {
-    const name = card.state.device?.chr ?? "";
-    card.state.files.set(prefix.certificate * 256 + command.p1, keyRequest(card, key, { car: name, chr: name }));
-  }
+  storeKey(card, command.p1, key, requestOf(card, key));
   // Used up: a shorter blob written over it later must not keep its tail.
   if (given.length === 0) card.state.files.delete(fid.scratch);
   return ok();
 };
+
+/** A pico makes a request for what it takes in, under its own name. */
+function requestOf(card: Card, key: StoredKey): Uint8Array | undefined {
+  if (!card.profile.writesDescriptions || key.kind === "aes") return undefined;
+  const name = card.state.device?.chr ?? "";
+  return keyRequest(card, key, { car: name, chr: name });
+}
 
 function unwrapped(card: Card, bytes: Uint8Array): StoredKey {
   try {
