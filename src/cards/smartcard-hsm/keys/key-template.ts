@@ -44,17 +44,21 @@ export function keyPairTemplate(type: KeyPairType, chr: string, limits: KeyLimit
   );
 }
 
-/** Data of GENERATE SYMMETRIC KEY. The list of what CardContact's own programs give is the default: without one, old firmware permits nothing. */
+/** Data of GENERATE SYMMETRIC KEY. A list is always sent, as CardContact's own programs do. */
 export function aesTemplate(limits: KeyLimits): Uint8Array {
   return limitObjects({ ...limits, algorithms: limits.algorithms ?? defaultAesAlgorithms });
 }
 
-/** What AES keys may do where nobody chose: encrypt, decrypt, CMAC, derive. */
+/**
+ * What AES keys may do where nobody chose: what CardContact's programs give (encrypt, decrypt, CMAC, derive), and wrap,
+ * without which a Pico HSM never lets the key into a backup.
+ */
 export const defaultAesAlgorithms: readonly number[] = [
   algorithmIds["aes-encrypt"],
   algorithmIds["aes-decrypt"],
   algorithmIds["aes-cmac"],
   algorithmIds["aes-derive"],
+  algorithmIds.wrap,
 ];
 
 /** @throws HsmError `KEY_TYPE_INVALID` (usage) */

@@ -40,7 +40,8 @@ export function useKey(
       p1: key.ref,
       p2: algorithm,
       data: input,
-      le: extended ? answerBytes : 256,
+      // What AES gives is as long as what it was given.
+      le: extended ? Math.max(answerBytes, input.length) : 256,
       extended,
     },
     patienceMs,
