@@ -34,7 +34,7 @@ export async function confirmDestruction(context: CommandContext, destruction: D
       `give --yes together with --device ${destruction.device ?? serial}`,
     );
   }
-  const typed = (await terminal.readLine(`Type the serial ${serial} to go on: `)).trim();
+  const typed = (await terminal.readLine(`Type the serial ${serial} to go on [Enter: stop]: `)).trim();
   if (typed !== serial) {
     throw new HsmError("CANCELLED", "cancelled", "that is not the serial, nothing was changed");
   }

@@ -41,8 +41,10 @@ async function ask(context: CommandContext): Promise<DkekChoice | undefined> {
   output.say("  random     a key made inside: backups can be restored on this very token only");
   output.say("  none       keys can never leave");
   for (let attempt = 0; attempt < 3; attempt++) {
-    const choice = readShares((await terminal.readLine("DKEK shares [number, random or none]: ")).trim());
+    const typed = (await terminal.readLine("DKEK shares [number, random or none; Enter: none]: ")).trim();
+    const choice = readShares(typed === "" ? "none" : typed);
     if (choice !== undefined) return choice;
+    output.say(`hsmadm: that is neither a number from 1 to ${mostShares} nor random or none`);
   }
   throw usage("OPTION_VALUE", "no answer to the question about DKEK shares", "give --dkek-shares N|random|none");
 }

@@ -93,13 +93,15 @@ async function buildParser(
       throw error === undefined || error.name === "YError" ? fromYargs(message ?? error?.message, recognised) : error;
     })
     .epilogue(
-      "SOURCE is prompt, fd:N, file:PATH, env:NAME or cmd:HELPER, never the secret itself.\n" +
-        "Without a card: hsmadm device status --device sim:demo",
+      "The options of a command: hsmadm NOUN VERB --help\nWithout a card: hsmadm device status --device sim:demo",
     );
   hideTypes(parser);
   // Named first, so that a command's own options, which join this group, stand above those of every command.
   parser.group(["help", "version"], "Options:");
+  // Known at every level, so that they may stand anywhere; told with the commands only, where a list of nouns or verbs
+  // would scroll away above them.
   addOptions(parser, globalOptions, true);
+  for (const { name } of globalOptions) parser.hide(name);
   for (const [noun, summary] of Object.entries(nouns)) {
     const own = commands.filter((spec) => spec.words[0] === noun);
     const single = own.find((spec) => spec.words.length === 1);
@@ -113,7 +115,7 @@ async function buildParser(
       continue;
     }
     parser.command(noun, summary, (inner) => {
-      inner.usage(`Usage: hsmadm ${noun} VERB [options]`).epilogue("");
+      inner.usage(`Usage: hsmadm ${noun} VERB [options]`).epilogue(`Its options: hsmadm ${noun} VERB --help`);
       for (const spec of own) {
         const word = positionalWord(spec);
         inner.command(
@@ -136,6 +138,16 @@ function hideTypes(parser: Argv): void {
   });
 }
 
+const sourceHelp = "SOURCE: prompt, fd:N, file:PATH, env:NAME or cmd:HELPER, never the secret.";
+
+/** Takes back what `hide` did on the level above. The method is not in the type package. */
+function showAgain(parser: Argv, options: readonly OptionSpec[]): void {
+  const { hiddenOptions } = (parser as Argv & { getOptions(): { hiddenOptions: string[] } }).getOptions();
+  for (const { name } of options) {
+    for (let at = hiddenOptions.indexOf(name); at >= 0; at = hiddenOptions.indexOf(name)) hiddenOptions.splice(at, 1);
+  }
+}
+
 function positionalWord(spec: CommandSpec): string {
   const { positional } = spec;
   if (positional === undefined) return "";
@@ -147,7 +159,9 @@ function describeCommand(parser: Argv, spec: CommandSpec): Argv {
   const tail = spec.takesCommand ? " [-- COMMAND…]" : "";
   parser
     .usage(`Usage: hsmadm ${spec.words.join(" ")}${positionalWord(spec)} [options]${tail}\n\n${spec.summary}`)
-    .epilogue("");
+    .epilogue(spec.options?.some(({ value }) => value === "SOURCE") ? sourceHelp : "");
+  showAgain(parser, globalOptions);
+  parser.hide("version");
   if (spec.positional) parser.positional(spec.positional.name, { describe: spec.positional.describe, type: "string" });
   addOptions(parser, spec.options ?? [], false);
   return parser;

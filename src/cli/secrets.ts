@@ -8,7 +8,7 @@ import { parseSecretSource, type SecretSource, sourceGrammar } from "./secret-so
 
 /** What a prompt says before it asks: whose PIN, how many tries, what is at stake. */
 export interface PromptSubject {
-  /** `demo, UTSIM0A1B2C00000, SIMULATED`. */
+  /** `demo, UTSIM0A1B2C, SIMULATED`. */
   readonly token: string;
   /** `2 tries left; a wrong one costs a try`. */
   readonly stake: string;
@@ -22,6 +22,8 @@ export interface SecretWish {
   /** `user PIN`, `new SO-PIN`. */
   readonly name: string;
   readonly isNew: boolean;
+  /** How it is typed, where that is not plain: `16 hex digits`. */
+  readonly form?: string;
   /** Refuses a malformed value before anything is sent, and gives the form the driver wants. @throws HsmError */
   readonly check: (bytes: Uint8Array) => Uint8Array;
 }
@@ -30,6 +32,8 @@ export interface SecretWish {
 export interface Secret {
   value(subject: PromptSubject): Promise<Uint8Array>;
 }
+
+const promptAttempts = 3;
 
 /**
  * Reads secrets from where the command line says. What can be read without a person is read and checked at once,
@@ -50,12 +54,12 @@ export class SecretReader {
     const text = args.text(wish.option);
     const option = `--${wish.option}`;
     if (text === undefined) {
-      if (this.#terminal() === null && this.#environmentHelper() === undefined) throw nobodyToAsk(wish);
+      if (!this.canAsk) throw nobodyToAsk(wish);
       return { value: (subject) => this.#ask(wish, subject) };
     }
     const source = parseSecretSource(option, text);
     if (source.kind === "prompt") {
-      if (this.#terminal() === null && this.#environmentHelper() === undefined) throw nobodyToAsk(wish);
+      if (!this.canAsk) throw nobodyToAsk(wish);
       return { value: (subject) => this.#ask(wish, subject) };
     }
     if (source.kind === "cmd") return { value: (subject) => this.#askHelperOf(wish, source.helper, subject) };
@@ -100,10 +104,25 @@ export class SecretReader {
     return helper === undefined ? this.#prompt(wish, subject) : this.#askHelperOf(wish, helper, subject);
   }
 
+  /** A slip of the fingers is told and asked again: nothing has been sent yet. Enter alone gives up. */
   async #prompt(wish: SecretWish, subject: PromptSubject): Promise<Uint8Array> {
     const terminal = this.#terminal();
     if (terminal === null) throw nobodyToAsk(wish);
-    const first = wish.check(await terminal.readSecret(`${subject.token}: ${wish.name} (${subject.stake}): `));
+    for (let left = promptAttempts; ; left--) {
+      try {
+        return await this.#promptOnce(terminal, wish, subject);
+      } catch (error) {
+        if (!(error instanceof HsmError) || error.kind !== "usage" || left <= 1) throw error;
+        this.#context.output.say(`hsmadm: ${error.message}; once more:`);
+      }
+    }
+  }
+
+  async #promptOnce(terminal: Terminal, wish: SecretWish, subject: PromptSubject): Promise<Uint8Array> {
+    const form = wish.form === undefined ? "" : `; ${wish.form}`;
+    const typed = await terminal.readSecret(`${subject.token}: ${wish.name} (${subject.stake}${form}): `);
+    if (typed.length === 0) throw new HsmError("CANCELLED", "cancelled", `no ${wish.name} was typed, nothing was sent`);
+    const first = wish.check(typed);
     if ((subject.isNew ?? wish.isNew) && !equal(first, wish.check(await terminal.readSecret(`${wish.name}, again: `))))
       throw different(wish);
     return first;
@@ -138,6 +157,11 @@ export class SecretReader {
       if (second === null || !equal(value, wish.check(second))) throw different(wish);
     }
     return value;
+  }
+
+  /** Whether a prompt would reach anybody. */
+  get canAsk(): boolean {
+    return this.#terminal() !== null || this.#environmentHelper() !== undefined;
   }
 
   #environmentHelper(): string | undefined {

@@ -4,11 +4,11 @@ import type { OpenDevice } from "./device-session.ts";
 /** What every person must see on a token that is none. */
 export const simulatedMark = "SIMULATED";
 
-/** `demo, UTSIM0A1B2C00000, SIMULATED`: whose PIN a prompt asks for, which token was changed. */
+/** `demo, UTSIM0A1B2C, SIMULATED`: whose PIN a prompt asks for, which token was changed. */
 export async function tokenTitle({ card, simulated }: OpenDevice): Promise<string> {
   const label = await card.label();
-  const { chr } = await card.identity();
-  const parts = [label ?? "", chr, simulated ? simulatedMark : ""].filter((part) => part !== "");
+  const { serial, chr } = await card.identity();
+  const parts = [label ?? "", serial || chr, simulated ? simulatedMark : ""].filter((part) => part !== "");
   return parts.length === 0 ? card.channel.where : parts.join(", ");
 }
 

@@ -23,7 +23,7 @@ describe("device init on a token that holds something", () => {
     const { stderr } = await officer.gets(0, `${init} --device sim:typed --label again`, { person });
     expect(stderr).toContain("This will be lost for ever:\n  all keys, certificates and data on typed, UTSIM");
     expect(stderr).toContain("SIMULATED");
-    expect(person.prompts).toEqual([`Type the serial ${serial} to go on: `]);
+    expect(person.prompts).toEqual([`Type the serial ${serial} to go on [Enter: stop]: `]);
     expect((await officer.gets(0, "device status --device sim:typed")).stdout).toContain('"again"');
   });
 

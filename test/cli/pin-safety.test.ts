@@ -156,7 +156,7 @@ describe("what an officer does with PINs", () => {
     const person = new TypingPerson(secrets.pin, secrets.newPin, secrets.newPin);
     await officer.gets(0, "pin change --device sim:asked", { person });
     expect(person.prompts[0]).toMatch(
-      /^asked, UTSIM\w{6}00000, SIMULATED: user PIN \(3 tries left, a wrong one costs one\): $/,
+      /^asked, UTSIM\w{6}, SIMULATED: user PIN \(3 tries left, a wrong one costs one\): $/,
     );
     expect(person.prompts).toHaveLength(3);
     expect(person.prompts[1]).toContain("new user PIN");
@@ -164,9 +164,29 @@ describe("what an officer does with PINs", () => {
 
   test("a changed mind at the second prompt sends nothing", async () => {
     await officer.initialised("mind");
-    const person = new TypingPerson(secrets.wrongPin, secrets.newPin, secrets.pin);
+    const differing = [secrets.newPin, secrets.pin];
+    const person = new TypingPerson(secrets.wrongPin, ...differing, ...differing, ...differing);
     await officer.gets(2, "pin change --device sim:mind", { person });
+    expect(person.left).toBe(0);
+    await officer.gets(10, "pin change --device sim:mind", { person: new TypingPerson(secrets.wrongPin, "") });
     expect(await officer.tries("mind")).toEqual({ user: 3, so: 15 });
+  });
+
+  test("a slip at a new PIN is asked again, and spends no try", async () => {
+    await officer.initialised("slip");
+    const person = new TypingPerson(secrets.pin, "short", secrets.newPin, secrets.pin, secrets.newPin, secrets.newPin);
+    const { stderr } = await officer.gets(0, "pin change --device sim:slip", { person });
+    expect(stderr).toMatch(/must be 6 to 15 characters, this one has 5; once more:\n/);
+    expect(stderr).toMatch(/was not the same the second time.*; once more:\n/);
+    await officer.gets(0, "pin verify --device sim:slip --pin env:NEW");
+  });
+
+  test("unblock asks for the new PIN that this token wants", async () => {
+    await officer.initialised("unasked");
+    const person = new TypingPerson(secrets.soPin, secrets.newPin, secrets.newPin);
+    await officer.gets(0, "pin unblock --device sim:unasked", { person });
+    expect(person.prompts).toHaveLength(3);
+    await officer.gets(0, "pin verify --device sim:unasked --pin env:NEW");
   });
 
   test("without a terminal or with --no-input nobody is asked", async () => {

@@ -266,9 +266,9 @@ describe("prompt", () => {
     const twice = new TypingPerson("abcdef", "abcdef");
     expect(await read({ person: twice, values: { pin: "prompt" } }, { isNew: true })).toBe("abcdef");
     expect(twice.prompts).toHaveLength(2);
-    expect((await refused(read({ person: new TypingPerson("abcdef", "abcdeg") }, { isNew: true }))).code).toBe(
-      "SECRETS_DIFFER",
-    );
+    const differing = new TypingPerson(...Array.from({ length: 3 }, () => ["abcdef", "abcdeg"]).flat());
+    expect((await refused(read({ person: differing }, { isNew: true }))).code).toBe("SECRETS_DIFFER");
+    expect(differing.left).toBe(0);
   });
 
   test("never without a terminal, never under --no-input: usage error naming the option", async () => {
@@ -282,10 +282,16 @@ describe("prompt", () => {
     }
   });
 
-  test("a malformed value is refused when it is typed", async () => {
+  test("a malformed value is refused when it is typed, and asked for again twice", async () => {
     const check = () => {
       throw new HsmError("PIN_MALFORMED", "usage", "too short");
     };
-    expect((await refused(read({ person: new TypingPerson(planted) }, { check }))).code).toBe("PIN_MALFORMED");
+    const person = new TypingPerson(planted, planted, planted, planted);
+    expect((await refused(read({ person }, { check }))).code).toBe("PIN_MALFORMED");
+    expect(person.left).toBe(1);
+  });
+
+  test("Enter alone gives up", async () => {
+    expect(await refused(read({ person: new TypingPerson("", planted) }))).toMatchObject({ kind: "cancelled" });
   });
 });

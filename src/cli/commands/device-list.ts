@@ -87,7 +87,7 @@ async function listEverything(context: CommandContext): Promise<number | undefin
       simulated,
       problem: problem === undefined ? null : { kind: problem.kind, code: problem.code, message: problem.message },
     },
-    [...readerLines(rows, output.columns), ...simulatedLines(simulated, output.columns)],
+    apart(readerLines(rows, output.columns), simulatedLines(simulated, output.columns)),
   );
   // With no reader at all it stands in the list's place.
   if (simulated.length === 0 && rows !== null && rows.length > 0 && rows.every(({ state }) => state === "empty")) {
@@ -123,6 +123,11 @@ async function rowOf(context: CommandContext, pcsc: Parameters<typeof lookInto>[
     : { ...row, ...nothing, problem: seen.problem.message };
 }
 
+/** With an empty line between them where both say something. */
+function apart(above: readonly string[], below: readonly string[]): string[] {
+  return [...above, ...(above.length > 0 && below.length > 0 ? [""] : []), ...below];
+}
+
 function readerLines(rows: readonly Row[] | null, columns: number | undefined): string[] {
   if (rows === null) return [];
   if (rows.length === 0) return ["no reader is connected", tryWithout];
@@ -138,5 +143,5 @@ function readerLines(rows: readonly Row[] | null, columns: number | undefined): 
 function simulatedLines(tokens: readonly SimulatedEntry[], columns: number | undefined): string[] {
   if (tokens.length === 0) return [];
   const cells = tokens.map((token) => [`sim:${token.name}`, token.serial ?? "", token.problem ?? simulatedMark]);
-  return ["", ...table([["SIMULATED TOKEN", "SERIAL", ""], ...cells], columns)];
+  return table([["SIMULATED TOKEN", "SERIAL", ""], ...cells], columns);
 }

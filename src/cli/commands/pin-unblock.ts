@@ -1,5 +1,6 @@
+import { optionBits } from "../../cards/smartcard-hsm/application.ts";
 import type { CommandContext } from "../context.ts";
-import { withDevice } from "../device-session.ts";
+import { type OpenDevice, withDevice } from "../device-session.ts";
 import { pinFacts, tokenFacts } from "../facts.ts";
 import { pinWishes } from "../pin-wishes.ts";
 import { SecretReader } from "../secrets.ts";
@@ -9,11 +10,13 @@ import { pinWords, stakeWords, tokenName, tokenTitle } from "../wording.ts";
 export async function run(context: CommandContext): Promise<undefined> {
   const secrets = new SecretReader(context);
   const soPin = await secrets.open(pinWishes.soPin);
-  const newPin = await secrets.openIfGiven(pinWishes.newPin);
+  const given = await secrets.openIfGiven(pinWishes.newPin);
   await withDevice(context, "exclusive", async (device) => {
     const { card } = device;
     const token = await tokenFacts(device);
     const name = await tokenName(device);
+    // Most tokens give the tries back together with a new PIN only: a person is asked for it, and not told of an option.
+    const newPin = given ?? (wantsNewPin(device) && secrets.canAsk ? await secrets.open(pinWishes.newPin) : undefined);
     const what =
       newPin === undefined ? "reset the retry counter of the user PIN" : "unblock the user PIN and set a new one";
     if (context.globals.dryRun) {
@@ -33,4 +36,10 @@ export async function run(context: CommandContext): Promise<undefined> {
       `the user PIN of ${name} is unblocked${newPin === undefined ? "" : " and new"} (${pinWords(userPin)})`,
     ]);
   });
+}
+
+/** Where the token says that it was initialised so. */
+function wantsNewPin({ card: { application } }: OpenDevice): boolean {
+  const { options } = application;
+  return options !== null && (options & optionBits.pinReset) !== 0 && (options & optionBits.counterReset) === 0;
 }
