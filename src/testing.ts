@@ -1,13 +1,30 @@
 /** For tests: record what a card says, replay it without the card, or have a simulated one. Loads no native binding. */
-export type { ExchangeRedactor } from "./apdu/redaction.ts";
+export type { ByteRange, ExchangeRedactor, RedactedExchange } from "./apdu/redaction.ts";
 export { smartCardHsmRedactor } from "./cards/smartcard-hsm/redactor.ts";
 export { SimulatorChannel } from "./simulator/channel.ts";
+export type { CardProfile, ProfileName } from "./simulator/profile.ts";
 export { repeatableWorld } from "./simulator/repeatable-world.ts";
-export { SimulatedToken } from "./simulator/simulator.ts";
-export { type ServeOptions, serveVpcd } from "./simulator/vpcd.ts";
+export type { Session as SimulatedSession } from "./simulator/session.ts";
+export { SimulatedToken, type StateSaver } from "./simulator/simulator.ts";
+export type { TokenStateFile } from "./simulator/state-file.ts";
+export type { TokenState as SimulatedTokenState } from "./simulator/token-state.ts";
+export { type ServeOptions, serveVpcd, type VpcdEvent } from "./simulator/vpcd.ts";
 export { defaultWorld, type SimulatorWorld } from "./simulator/world.ts";
-export { readSharedJson } from "./transport/trace/foreign-json.ts";
-export { TraceRecorder } from "./transport/trace/recorder.ts";
+export { type LoadedTrace, loadAnyTrace, readAnyTrace, type TraceFormat } from "./transport/trace/foreign/any-trace.ts";
+export { type RecorderOptions, TraceRecorder } from "./transport/trace/recorder.ts";
+export { redactTrace } from "./transport/trace/redact-trace.ts";
 export { openReplay, type Replay } from "./transport/trace/replay.ts";
-export type { Trace } from "./transport/trace/trace.ts";
+export type {
+  CloseStep,
+  ExchangeStep,
+  FaultStep,
+  MaskedBytes,
+  PowerOffStep,
+  ResetStep,
+  Trace,
+  TraceAnswer,
+  TraceConnection,
+  TraceFault,
+  TraceStep,
+} from "./transport/trace/trace.ts";
 export { formatTrace, parseTrace } from "./transport/trace/trace-file.ts";

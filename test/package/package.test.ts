@@ -6,6 +6,7 @@ import { describeBuilt } from "../cli/support/built.ts";
 import { describeWith, missing, stackNeeds, withPcscd } from "../support/needs.ts";
 import { expectedFacts } from "./support/expected-facts.ts";
 import { root, ScratchProject } from "./support/scratch-project.ts";
+import { unnamedTypes } from "./support/unnamed-types.ts";
 
 const suite =
   missing("npm") === null ? describeBuilt : (name: string, body: () => void) => describeWith(["npm"], name, body);
@@ -161,6 +162,14 @@ suite("the packed package in an empty project", () => {
       expect(code).toBe(0);
     }
   }, 120_000);
+
+  test("every type met in a signature can be named", () => {
+    const src = join(project.installed, "dist/src");
+    const entries = ["index.d.ts", "testing.d.ts"].map((name) => join(src, name));
+    // What a simulated token keeps is passed on as a whole.
+    expect(unnamedTypes(entries, src, ["TokenStateFile", "SimulatedTokenState"])).toEqual([]);
+    expect(unnamedTypes(entries, src)).not.toEqual([]);
+  }, 60_000);
 
   test("examples: a token is driven", () => {
     expect(project.node(["drive-a-token.mjs"])).toMatchObject({
