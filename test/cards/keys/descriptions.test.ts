@@ -19,6 +19,7 @@ import {
 } from "../../../src/cards/smartcard-hsm/pkcs15-key-description.ts";
 import { HsmError } from "../../../src/errors.ts";
 import { vectors } from "../../crypto/vectors.ts";
+import { RecordedCard, recordedVersions } from "../support/recorded-card.ts";
 
 const { items } = vectors("pkcs15") as { items: Record<string, { der: string }> };
 const der = (name: string): Uint8Array => fromHex(items[name]?.der ?? "");
@@ -159,6 +160,18 @@ describe("descriptions of files", () => {
     const data = { label: "data", application: "app", secret: false, fid: 0xcf01 };
     expect(toHex(encodeDataDescription(data))).toBe(toHex(der("dcod_opensc")));
     expect(decodeDataDescription(der("dcod_opensc"))).toEqual(data);
+  });
+
+  test.each(recordedVersions)("of the data objects that OpenSC %s wrote", (version) => {
+    const card = new RecordedCard(version, "14-data-objects", 0);
+    const read = Array.from({ length: 256 }, (_, i) => card.file(0xc900 + i)).flatMap((bytes) =>
+      bytes === undefined || bytes.length === 0 ? [] : decodeDataDescription(bytes),
+    );
+    expect(read.length).toBeGreaterThan(0);
+    for (const { label, fid, secret } of read) {
+      expect(label).not.toBe("");
+      expect((fid ?? 0) >> 8).toBe(secret ? 0xcd : 0xcf);
+    }
   });
 
   test("what is written is read again", () => {
