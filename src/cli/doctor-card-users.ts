@@ -8,10 +8,19 @@ import { type Machine, textOf } from "./doctor-machine.ts";
  * does not tell who holds one. Only processes this user may look into are found; our own reader hosts are left out.
  */
 export function seeCardUsers(machine: Machine, self: number): CardUser[] {
-  return processes(machine)
+  const users = processes(machine)
     .filter((pid) => pid !== self && parentOf(machine, pid) !== self)
     .map((pid) => ({ pid, name: nameOf(machine, pid) }))
-    .filter(({ pid, name }) => name !== "pcscd" && (name === "scdaemon" || usesPcsc(machine, pid)));
+    .filter(({ pid, name }) => name !== "pcscd" && (name === "scdaemon" || usesPcsc(machine, pid)))
+    .map((user) => commandBehind(machine, user));
+  return [...new Map(users.map((user) => [user.pid, user])).values()];
+}
+
+/** hsmadm holds cards in a child: its parent is what somebody started. */
+function commandBehind(machine: Machine, user: CardUser): CardUser {
+  if (user.name !== "node reader-host.js") return user;
+  const pid = parentOf(machine, user.pid);
+  return pid > 1 ? { pid, name: nameOf(machine, pid) } : user;
 }
 
 function processes({ root }: Machine): number[] {
@@ -24,8 +33,14 @@ function processes({ root }: Machine): number[] {
   }
 }
 
-/** The program, not its arguments: those may hold secrets. */
+/** The program, not its arguments: those may hold secrets. Of a script for Node, the script's name. */
 function nameOf(machine: Machine, pid: number): string {
+  const name = programOf(machine, pid);
+  const script = name === "node" ? textOf(machine, `/proc/${pid}/cmdline`).split("\0")[1] : undefined;
+  return script !== undefined && /^[^-].*\.[cm]?js$/.test(script) ? `${name} ${basename(script)}` : name;
+}
+
+function programOf(machine: Machine, pid: number): string {
   try {
     return basename(readlinkSync(`${machine.root}/proc/${pid}/exe`)).replace(/ \(deleted\)$/, "");
   } catch {
