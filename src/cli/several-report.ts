@@ -14,7 +14,7 @@ import { table } from "./wording.ts";
  * @returns the exit code
  */
 export function reportSeveral<T>(
-  { output, io }: CommandContext,
+  { output }: Pick<CommandContext, "output">,
   { rows, leftOut, failure }: Several<T>,
   shape: {
     readonly facts: (result: T) => Document;
@@ -35,8 +35,7 @@ export function reportSeveral<T>(
     leftOut,
     error: failure === undefined ? null : errorDocument(failure, exitCode),
   };
-  const width = io.stdout.isTTY === true ? io.stdout.columns : undefined;
-  output.result(document, severalLines(rows, shape, width));
+  output.result(document, severalLines(rows, shape, output.columns));
   for (const where of leftOut) output.note(`hsmadm: left out: ${where} holds no SmartCard-HSM`);
   // Whoever pressed Ctrl-C is told so once, by the error that follows.
   const failed = rows.filter((row) => !row.ok).filter(({ error }) => !isInterruption(error));

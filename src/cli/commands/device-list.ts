@@ -50,7 +50,7 @@ async function listNamed(context: CommandContext, plan: SeveralPlan): Promise<nu
     exitCode = reportSeveral(context, several, {
       facts: ({ facts }) => facts,
       nothing: { serial: null, chr: null, label: null, simulated: false, atr: null, card: null },
-      heading: ["TOKEN", "LABEL", "WHERE", "CARD"],
+      heading: ["TOKEN", "LABEL", "CARD", "WHERE"],
       cells: ({ cells }) => cells,
     });
   });
@@ -65,7 +65,7 @@ async function listed(device: OpenDevice): Promise<{ token: TokenFacts; facts: D
   return {
     token,
     facts: { serial, chr, label, simulated, atr: toHex(atr), card },
-    cells: [serial ?? where, label ?? "", where, simulated ? simulatedMark : (card ?? "")],
+    cells: [serial ?? where, label ?? "", simulated ? simulatedMark : (card ?? ""), where],
   };
 }
 
