@@ -62,10 +62,7 @@ export function noblePublicPoint(curve: Curve, scalar: Uint8Array): Uint8Array {
 
 /** @throws Error when the point is not on the curve, or the product is no point */
 export function nobleMultiply(curve: Curve, scalar: Uint8Array, point: Uint8Array): Uint8Array {
-  const { point: points } = implementationOf(curve);
-  const given = points.fromBytes(point);
-  given.assertValidity();
-  return given.multiply(bigint(scalar)).toBytes(false);
+  return implementationOf(curve).point.fromBytes(point).multiply(bigint(scalar)).toBytes(false);
 }
 
 function digest(message: Uint8Array, hash: EcdsaHash): Uint8Array {

@@ -89,7 +89,7 @@ describe.each(bothProfiles)("whatever bytes come, a %s", (profile) => {
   });
 
   test("survives a restart after them with the same state", async () => {
-    const token = await loggedIn(profile);
+    const token = await withKeys(profile);
     await fc.assert(
       fc.asyncProperty(likeACommand, async (command) => {
         await token.transceive(command);

@@ -7,6 +7,8 @@ import { fromHex, toHex } from "../../src/bytes/hex.ts";
 import { aesCmac } from "../../src/crypto/aes-cmac.ts";
 import { curveByName } from "../../src/crypto/curves.ts";
 import { type DkekKeys, deriveDkekKeys } from "../../src/crypto/dkek.ts";
+import { openKeyBlob, parseKeyBlob, sealKeyBlob } from "../../src/crypto/key-blob.ts";
+import type { PlainKey } from "../../src/crypto/plain-key.ts";
 import type { SimulatedToken } from "../../src/simulator/simulator.ts";
 import { aesKey, ecKey, generate, operation, rsaKey } from "./support/keys.ts";
 import { bothProfiles, initialised, loggedIn, selectApplet, send, sendAll, verifyPin } from "./support/token.ts";
@@ -98,6 +100,29 @@ describe("the wrapped keys of the vectors", () => {
     const [first, second] = await sendAll(token, proof("05", "01"), proof("06", "02"));
     expect(first).toMatch(/9000$/);
     expect(second).toBe(first);
+  });
+
+  test("a public half of another key is refused", async () => {
+    const keys = deriveDkekKeys(fromHex(dkek));
+    for (const [name, change] of [
+      ["ec_p256", (key: PlainKey) => ({ ...key, point: fromHex(basePoint) })],
+      [
+        "rsa2048_type6_crt",
+        (key: PlainKey) => (key.kind === "rsa" ? { ...key, modulus: key.modulus.map((byte) => byte ^ 0x10) } : key),
+      ],
+      [
+        "rsa2048_type5",
+        (key: PlainKey) => (key.kind === "rsa" ? { ...key, modulus: key.modulus.map((byte) => byte ^ 0x10) } : key),
+      ],
+    ] as const) {
+      const blob = toHex(sealKeyBlob(change(openKeyBlob(parseKeyBlob(fromHex(blobOf(name))), keys)) as PlainKey, keys));
+      for (const [profile, refused] of [
+        ["genuine", "6A80"],
+        ["pico", "6400"],
+      ] as const) {
+        expect(await send(await withDkek(profile), unwrap("01", blob)), name).toBe(refused);
+      }
+    }
   });
 
   test("the public point of ec_p256 is the one in the vector", async () => {
@@ -220,6 +245,14 @@ describe.each(bothProfiles)("keys of a %s", (profile) => {
     }
     expect(to.state.keys.get(5)).toEqual(from.state.keys.get(5));
     expect(await send(to, "80740993")).toBe("6A82");
+    // Also when the long one was never taken in.
+    const short = await wrapped(from, "05");
+    const offsetAndData = (bytes: string) => `540200005381${(bytes.length / 2).toString(16).padStart(2, "0")}${bytes}`;
+    for (const content of [`${short}FFFF`, short]) {
+      const data = offsetAndData(content);
+      expect(await send(to, `00D72F10${(data.length / 2).toString(16).padStart(2, "0")}${data}`)).toBe("9000");
+    }
+    expect(await send(to, "80740A93")).toBe("9000");
   });
 
   test("come and go for those who are logged in, and under a complete DKEK", async () => {
@@ -279,6 +312,8 @@ describe("what a wrapped key looks like", () => {
     const pico = await withDkek("pico");
     await send(pico, generate("01", ecKey("secp256k1")));
     const blob = await wrapped(pico, "01");
+    // 31 bytes of `b` and 32 of `a` fewer than at full length: two blocks of AES.
+    expect(blob.length).toBe(2 * (27 + 256 + 16));
     const genuine = await withDkek("genuine");
     expect(await send(genuine, unwrap("01", blob))).toBe("9000");
     expect(genuine.state.keys.get(1)).toEqual(pico.state.keys.get(1));
