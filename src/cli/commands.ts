@@ -30,7 +30,7 @@ export const nouns: Readonly<Record<string, string>> = {
   pin: "user PIN: status, verify, change, unblock",
   "so-pin": "SO-PIN: change, explain",
   guard: "run a command only while enough PIN tries are left",
-  simulator: "simulated tokens: serve, list, create, reset, remove",
+  simulator: "simulated tokens: list, create, reset, serve, …",
   trace: "recordings: show, redact, convert, diff, replay",
   doctor: "find out why a reader or token does not work",
   completion: "the tab key of bash, zsh or fish",
@@ -67,7 +67,7 @@ export const commands: readonly CommandSpec[] = [
   },
   {
     words: ["device", "watch"],
-    summary: "what is put into readers and taken out, as it happens",
+    summary: "what goes into readers and out, as it happens",
     manyLines: true,
     load: () => import("./commands/device-watch.ts"),
   },

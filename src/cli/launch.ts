@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { isatty } from "node:tty";
 import { fileURLToPath } from "node:url";
 import { Script } from "node:vm";
 
@@ -34,7 +35,22 @@ export function version(): string {
   return (JSON.parse(readFileSync(join(dist, "..", "package.json"), "utf8")) as { version: string }).version;
 }
 
+/**
+ * A terminal that was closed in the meantime: on its way out Node puts the terminal's modes back and aborts, with a core
+ * dump, where that fails. So the process ends as one does whose terminal has hung up; all the work is done by then.
+ */
+function endWithTerminal(): void {
+  const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+  if (terminals.length === 0) return;
+  process.on("exit", () => {
+    if (terminals.every((fd) => isatty(fd))) return;
+    process.removeAllListeners("SIGHUP");
+    process.kill(process.pid, "SIGHUP");
+  });
+}
+
 export async function launch(argv: readonly string[]): Promise<void> {
+  endWithTerminal();
   const [only, ...more] = argv;
   if (more.length === 0 && (only === "--version" || only === "-V")) {
     process.stdout.write(`${version()}\n`);

@@ -13,8 +13,7 @@ export const globalOptions: readonly OptionSpec[] = [
   {
     name: "device",
     value: "DEVICE",
-    describe:
-      "SERIAL, LABEL, reader, pcsc:…, sim:NAME, trace:FILE, auto, none; else $HSMADM_DEVICE, else the only one there",
+    describe: "SERIAL, LABEL, reader, pcsc:…, sim:NAME, trace:FILE, auto, none; else $HSMADM_DEVICE, the only one",
     many: true,
   },
   { name: "json", describe: "one JSON document on standard output" },

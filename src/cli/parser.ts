@@ -115,7 +115,7 @@ async function buildParser(
       continue;
     }
     parser.command(noun, summary, (inner) => {
-      inner.usage(`Usage: hsmadm ${noun} VERB [options]`).epilogue(`Its options: hsmadm ${noun} VERB --help`);
+      inner.usage(`Usage: hsmadm ${noun} VERB [options]`).epilogue(`The options of a verb: hsmadm ${noun} VERB --help`);
       for (const spec of own) {
         const word = positionalWord(spec);
         inner.command(

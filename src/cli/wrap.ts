@@ -8,8 +8,7 @@ export function wrap(line: string, columns: number | undefined): string[] {
   const lines: string[] = [];
   let rest = line;
   while (rest.length > columns) {
-    const from = lines.length === 0 ? hanging(line, columns) : indent.length;
-    const at = breakBefore(rest, columns, from);
+    const at = breakBefore(rest, columns, indent.length);
     if (at === undefined) break;
     lines.push(rest.slice(0, at).trimEnd());
     rest = indent + rest.slice(at).trimStart();
@@ -29,7 +28,9 @@ function breakBefore(line: string, columns: number, from: number): number | unde
 }
 
 function hanging(line: string, columns: number): number {
-  const begun = /^ *(?:- |\S.*?\S {2,}|\S {2,}|hsmadm: (?:hint|error|warning): )?/.exec(line)?.[0].length ?? 0;
+  const message = /^hsmadm: (?:hint|error|warning): /.exec(line);
+  if (message !== null) return message[0].length <= columns / 4 ? message[0].length : 2;
+  const begun = /^ *(?:- |\S.*?\S {2,}|\S {2,})?/.exec(line)?.[0].length ?? 0;
   // A name that takes half of the screen leaves no room beside it.
   return begun <= columns / 2 ? begun : Math.min(2, begun);
 }

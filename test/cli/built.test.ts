@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
-import { expect, test } from "vitest";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { expect, test, vi } from "vitest";
 import { missing } from "../support/needs.ts";
 import { bin, describeBuilt, hsmadm, Running } from "./support/built.ts";
 import { secretEnv, secrets } from "./support/officer.ts";
@@ -133,4 +133,36 @@ describeBuilt("the built command", () => {
     for (const secret of [secrets.soPin, secrets.pin]) expect(stdout).not.toContain(secret);
     expect(stdout).toContain("operational");
   });
+
+  test.skipIf(noTerminal !== null)("kill at a prompt is 130, and the terminal is as it was", async () => {
+    for (const name of ["TERM", "HUP", "INT"]) {
+      const script = `${command} pin verify --device sim:b & p=$!; while ! [ -e "$HSMADM_HOME/go" ]; do sleep 0.05; done; kill -${name} $p; wait $p; echo "code $?"; stty -a`;
+      const running = new Running("script", ["-qec", `sh -c '${script}'`, "/dev/null"], {
+        env: { ...process.env, ...env, NODE: process.execPath, BIN: bin },
+      });
+      await running.says(/user PIN \(.*\): $/);
+      writeFileSync(world.path("go"), "");
+      const { stdout } = await running.ended;
+      rmSync(world.path("go"));
+      expect(stdout, name).toContain("code 130");
+      expect(stdout, name).toMatch(/ icanon[\s\S]* echo /);
+    }
+  });
+
+  test.skipIf(noTerminal !== null)(
+    "a terminal that is closed at a prompt: the token is given back, no core",
+    async () => {
+      // The shell does not pass the hangup on, as with `nohup`: the command notices by itself.
+      const script = `trap "" HUP; ${command} pin verify --device sim:b; echo $? >"$HSMADM_HOME/ended.new"; mv "$HSMADM_HOME/ended.new" "$HSMADM_HOME/ended"`;
+      const running = new Running("script", ["-qec", `sh -c '${script}'`, "/dev/null"], {
+        env: { ...process.env, ...env, NODE: process.execPath, BIN: bin },
+      });
+      await running.says(/user PIN \(.*\): $/);
+      running.child.kill("SIGKILL");
+      await vi.waitFor(() => expect(existsSync(world.path("ended"))).toBe(true), 10_000);
+      // 129: as a process ends whose terminal has hung up.
+      expect(readFileSync(world.path("ended"), "utf8")).toBe("129\n");
+      expect(existsSync(world.path("simulator/b.json.lock"))).toBe(false);
+    },
+  );
 });

@@ -20,10 +20,12 @@ test("sentences behind a dash and messages stand under their first word", () => 
     "- set them with `hsmadm device",
     "  init`, all of them",
   ]);
-  expect(wrap("hsmadm: hint: insert a card or a token", 30)).toEqual([
-    "hsmadm: hint: insert a card or",
-    "              a token",
+  const hint = `hsmadm: hint: ${"insert a card ".repeat(4)}`.trimEnd();
+  expect(wrap(hint, 60)).toEqual([
+    "hsmadm: hint: insert a card insert a card insert a card",
+    "              insert a card",
   ]);
+  expect(wrap(hint, 40)).toEqual(["hsmadm: hint: insert a card insert a", "  card insert a card insert a card"]);
   expect(wrap("  three words indented so", 20)).toEqual(["  three words", "  indented so"]);
 });
 
