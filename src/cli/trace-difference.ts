@@ -3,8 +3,9 @@ import { toHex } from "../bytes/hex.ts";
 import type { Fact } from "../cards/smartcard-hsm/narrator-facts.ts";
 import { outline } from "../cards/smartcard-hsm/narrator-facts.ts";
 import { align } from "../transport/trace/align.ts";
+import { faultWords } from "../transport/trace/fault-words.ts";
 import { maskedHex } from "../transport/trace/masked-hex.ts";
-import type { MaskedBytes, Trace } from "../transport/trace/trace.ts";
+import type { MaskedBytes, Trace, TraceStep } from "../transport/trace/trace.ts";
 import { usage } from "./failure.ts";
 import { statusOf, type ToldStep, tellTrace } from "./told-trace.ts";
 
@@ -69,9 +70,14 @@ const identifying = new Set(["application", "file", "offset"]);
 
 function identity(item: Item): string {
   if (item.kind === "connect") return `connect ${item.fault}`;
-  if (item.told.kind === "event") return item.told.step.kind;
+  if (item.told.kind === "event") return eventIdentity(item.told.step);
   const { name, command } = item.told.told;
   return [name, ...command.filter((each) => identifying.has(each.name)).map(({ value }) => value)].join("\n");
+}
+
+/** Messages of faults name readers; what happened is the code. */
+function eventIdentity(step: TraceStep): string {
+  return "fault" in step && step.fault !== undefined ? `${step.kind} ${step.fault.fault}` : step.kind;
 }
 
 function nameOf(item: Item): string {
@@ -81,6 +87,8 @@ function nameOf(item: Item): string {
 
 function statusText(item: Item): string | null {
   if (item.kind === "connect" || item.told.kind === "event") return null;
+  const { outcome } = item.told.step;
+  if (outcome.kind === "fault") return `no answer, ${faultWords(outcome.fault)}`;
   const { sw, words } = statusOf(item.told.step, item.told.told);
   return sw === null ? words : `${sw} ${words}`;
 }

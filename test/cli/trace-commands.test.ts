@@ -303,6 +303,16 @@ describe("trace diff", () => {
     expect(stdout).toContain("~ answer, serial:");
   });
 
+  test("the same fault at another reader is the same fault, another fault is not", async () => {
+    const path = fixture("genuine", "card-removed-while-the-pin-changes");
+    const text = readFileSync(path, "utf8");
+    writeFileSync(world.path("reader.apdu"), text.replaceAll("sim:genuine", "another reader"));
+    await officer.gets(0, `trace diff ${path} ${world.path("reader.apdu")}`);
+    writeFileSync(world.path("mute.apdu"), text.replace("! card removed", "! card mute"));
+    const { stdout } = await officer.gets(9, `trace diff ${path} ${world.path("mute.apdu")}`);
+    expect(stdout).toMatch(/A +no answer, card removed\n +B +no answer, card mute/);
+  });
+
   test("one status word is enough", async () => {
     const text = readFileSync(fixture("genuine", "first-status"), "utf8");
     writeFileSync(world.path("changed.apdu"), text.replace("< 63 C3", "< 63 C2"));
