@@ -6,7 +6,7 @@ export type ProfileName = "genuine" | "pico";
 /**
  * In what two independent implementations of the same command set differ. A driver must work with both.
  * Sources: reference/smartcard-hsm.md "Differences at a glance", chapters 01-06; for `pico` also the recordings of the
- * emulated card in test/simulator/recordings. What no source settles for a genuine card is marked "choice".
+ * emulated card in test/recordings. What no source settles for a genuine card is marked "choice".
  */
 export interface CardProfile {
   readonly name: ProfileName;
