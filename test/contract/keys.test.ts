@@ -187,7 +187,7 @@ describe.each(["genuine", "pico"] as const)("keys on the simulator, %s profile",
         await expect(card.unwrapKey(flipped)).rejects.toMatchObject({ code: "KEY_BLOB_REFUSED", kind: "check-failed" });
         expect(await card.unwrapKey(blob)).toBe(key.ref);
         await card.writeKeyDescription(key.ref, key.descriptionBytes ?? new Uint8Array(0));
-        if (key.kind !== "aes") await card.writeFile(0xce00 + key.ref, certificate(key));
+        if (key.kind !== "aes") await card.writeKeyCertificate(key.ref, certificate(key));
         const restored = await card.readKey(key.ref);
         expect({ ...restored, metadata: null }).toEqual({ ...key, metadata: null });
         if (key.kind !== "aes") expect(await verifies(card, restored)).toBe(true);

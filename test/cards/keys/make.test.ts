@@ -240,6 +240,20 @@ describe("names and ends of keys", () => {
     }
   });
 
+  test("a certificate in place of the request: refused when it is none, nothing is sent", async () => {
+    const card = KeyCard.loggedIn();
+    card.addEc(1);
+    const { driver, sent } = await open(card);
+    const request = card.files.get(0xce01) ?? new Uint8Array(0);
+    await driver.writeKeyCertificate(1, request);
+    expect((await driver.readKey(1)).certificate).toBe("request");
+    const count = sent().length;
+    for (const bad of [new Uint8Array(0), fromHex("3003020101"), request.subarray(0, 100)]) {
+      await expect(driver.writeKeyCertificate(1, bad)).rejects.toMatchObject({ kind: "check-failed" });
+    }
+    expect(sent()).toHaveLength(count);
+  });
+
   test("the device key is nobody's to delete", async () => {
     const { driver, sent } = await open(KeyCard.loggedIn());
     await expect(driver.deleteKey(0)).rejects.toMatchObject({ code: "KEY_REFERENCE_INVALID" });
@@ -255,6 +269,11 @@ describe("metadata in the answer to SELECT", () => {
     for (const hex of [`621E810200308201018302CC018A0105A5810D${inner}`, `6F0FA50D${inner}`]) {
       expect(decodeKeyMetadata(fromHex(hex))).toEqual(expected);
     }
+  });
+
+  test("a counter of FFFFFFFF is none", () => {
+    expect(decodeKeyMetadata(fromHex("6F08A5069004FFFFFFFF"))).toMatchObject({ usesLeft: null });
+    expect(decodeKeyMetadata(fromHex("6F08A506900400000000"))).toMatchObject({ usesLeft: 0 });
   });
 
   test("what is written is read again; anything else is not known, and no error", () => {
@@ -303,3 +322,51 @@ test("whatever a card answers while keys are listed: keys, or an error of ours",
     { numRuns: 60 },
   );
 });
+
+const everything: readonly ((driver: SmartCardHsm) => Promise<unknown>)[] = [
+  (driver) => driver.generateKeyPair({ type: ec, label: "x" }),
+  (driver) => driver.generateAesKey({ bits: 256, label: "x" }),
+  (driver) => driver.findKey("1"),
+  (driver) => driver.publicKey(1),
+  (driver) => driver.renameKey(1, "y"),
+  (driver) => driver.deleteKey(1),
+  async (driver) => driver.sign(await driver.readKey(2), { scheme: "pkcs1", hash: "sha256" }, pin),
+  async (driver) => driver.sign(await driver.readKey(1), { scheme: "ecdsa", hash: "sha384" }, pin),
+  async (driver) => driver.decrypt(await driver.readKey(2), { scheme: "pkcs1" }, new Uint8Array(128)),
+  (driver) => driver.wrapKey(1),
+  (driver) => driver.unwrapKey(new Uint8Array(2000)),
+  (driver) => driver.importDkekShare(new Uint8Array(32).fill(1)),
+  (driver) => driver.keyDomains(),
+  (driver) => driver.createKeyDomain(1, 1),
+  (driver) => driver.deleteKeyDomain(1),
+];
+
+test.each(everything.map((work, index) => [index, work] as const))(
+  "whatever a card answers at any point of verb %i: a result or an error of ours, in bounded time",
+  async (_, work) => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(5),
+        fc.uint8Array({ maxLength: 40 }),
+        fc.constantFrom("9000", "6282", "6A82", "6A88", "6700", "6985", "6F00", "", "90"),
+        fc.boolean(),
+        async (from, noise, sw, forever) => {
+          const card = KeyCard.loggedIn();
+          card.addEc(1);
+          card.addRsa(2);
+          const driver = await SmartCardHsm.open(card);
+          await driver.verifyUserPin(pin);
+          const start = card.sent.length;
+          const own = card.before;
+          card.before = (index, command) => {
+            const hit = forever ? index >= start + from : index === start + from;
+            return hit ? fromHex(`${toHex(noise)}${sw}`) : own?.(index, command);
+          };
+          await work(driver).catch((error: unknown) => expect(error).toBeInstanceOf(HsmError));
+          expect(card.sent.length).toBeLessThan(600);
+        },
+      ),
+      { numRuns: 25 },
+    );
+  },
+);

@@ -111,3 +111,13 @@ test("every base point is on its own curve and on no other", () => {
     }
   }
 });
+
+test("a coordinate that is not below the prime is refused, although it is the same modulo the prime", () => {
+  const curve = curveByName("secp521r1");
+  if (curve === undefined) throw new Error("no curve");
+  const number = (bytes: Uint8Array): bigint => BigInt(`0x${toHex(bytes)}`);
+  const x = number(curve.g.subarray(1, 67)) + number(curve.p);
+  const point = fromHex(`04${x.toString(16).padStart(132, "0")}${toHex(curve.g.subarray(67))}`);
+  expect(isOnCurve(curve, curve.g)).toBe(true);
+  expect(isOnCurve(curve, point)).toBe(false);
+});

@@ -23,6 +23,15 @@ type Secret =
   | { readonly kind: "ec"; readonly curve: string; readonly scalar: Uint8Array }
   | { readonly kind: "aes"; readonly key: Uint8Array };
 
+const pairs = new Map<number, { privateKey: KeyObject; publicKey: KeyObject }>();
+
+/** One pair for each size: they take long to make, and no test needs two. */
+function rsaPair(bits: number): { privateKey: KeyObject; publicKey: KeyObject } {
+  const pair = pairs.get(bits) ?? generateKeyPairSync("rsa", { modulusLength: bits });
+  pairs.set(bits, pair);
+  return pair;
+}
+
 const opensslName = (curve: string): string => (curve === "secp256r1" ? "prime256v1" : curve);
 
 /** The fake token with keys that work, done by OpenSSL: what the driver makes of real answers can be checked by it. */
@@ -59,7 +68,7 @@ export class KeyCard extends FakeToken {
   }
 
   addRsa(ref: number, bits = 1024): KeyObject {
-    const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: bits });
+    const { privateKey, publicKey } = rsaPair(bits);
     this.add(ref, { kind: "rsa", key: privateKey });
     return publicKey;
   }

@@ -9,6 +9,7 @@ import {
 } from "../pkcs15-key-description.ts";
 import type { Session } from "../session.ts";
 import { keyNotFound, keyReferences, readKey } from "./key-list.ts";
+import { parseKeyCertificate } from "./public-key.ts";
 import { checkKeyReference, defaultKeyId } from "./token-key.ts";
 
 /**
@@ -26,6 +27,18 @@ export async function writeKeyDescription(
   decodeKeyDescription(bytes);
   // In place, so that there is never no description; readers stop at the end of the object.
   await writeFile(session, fileIds.keyDescription + ref, bytes);
+}
+
+/**
+ * Puts a certificate, or the request again, beside a key. Needs a login.
+ * @param bytes X.509 or card verifiable certificate, or authenticated request, with nothing behind it
+ * @throws HsmError `KEY_CERTIFICATE_INVALID`, `CVC_INVALID`, `TLV_INVALID` (check-failed) before anything is sent
+ */
+export async function writeKeyCertificate(session: Session, ref: number, bytes: Uint8Array): Promise<void> {
+  checkKeyReference(ref);
+  const { raw } = parseKeyCertificate(bytes);
+  // In place: of many keys this file is the only place that knows the public half. Readers stop at the end of the object.
+  await writeFile(session, fileIds.certificate + ref, raw);
 }
 
 /**

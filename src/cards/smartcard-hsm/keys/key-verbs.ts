@@ -7,7 +7,7 @@ import type { Session } from "../session.ts";
 import type { DkekState, TokenIdentity } from "../token-status.ts";
 import { aesCmac, aesDecrypt, aesDerive, aesEncrypt } from "./aes.ts";
 import { type DecryptScheme, decrypt } from "./decrypt.ts";
-import { deleteKey, renameKey, writeKeyDescription } from "./describe.ts";
+import { deleteKey, renameKey, writeKeyCertificate, writeKeyDescription } from "./describe.ts";
 import { deriveEcdh } from "./ecdh.ts";
 import { generateAesKey, generateKeyPair, type NewAesKey, type NewKeyPair } from "./generate.ts";
 import { freeKeyReference, listKeys, readKey } from "./key-list.ts";
@@ -83,6 +83,11 @@ export abstract class KeyVerbs {
 
   async writeKeyDescription(ref: number, description: NewKeyDescription | Uint8Array): Promise<void> {
     return writeKeyDescription(this.#session, ref, description);
+  }
+
+  /** Puts a certificate, or the request again, beside a key. */
+  async writeKeyCertificate(ref: number, bytes: Uint8Array): Promise<void> {
+    return writeKeyCertificate(this.#session, ref, bytes);
   }
 
   async renameKey(ref: number, label: string): Promise<void> {
