@@ -134,6 +134,25 @@ describeBuilt("the built command", () => {
     expect(stdout).toContain("operational");
   });
 
+  test.skipIf(noTerminal !== null)("a narrow terminal: help, results and errors are broken between words", async () => {
+    for (const columns of [40, 60]) {
+      for (const words of [
+        "--help",
+        "device init --help",
+        "device status --device sim:b",
+        "pin verify --device sim:b --pin x",
+      ]) {
+        const script = `stty cols ${columns}; ${command} ${words}`;
+        const running = new Running("script", ["-qec", `sh -c '${script}'`, "/dev/null"], {
+          env: { ...process.env, ...env, NODE: process.execPath, BIN: bin },
+        });
+        const lines = (await running.ended).stdout.split(/\r?\n/);
+        expect(lines.length, words).toBeGreaterThan(2);
+        for (const line of lines) expect(line.length, `${words}: ${line}`).toBeLessThanOrEqual(columns);
+      }
+    }
+  });
+
   test.skipIf(noTerminal !== null)("kill at a prompt is 130, and the terminal is as it was", async () => {
     for (const name of ["TERM", "HUP", "INT"]) {
       const script = `${command} pin verify --device sim:b & p=$!; while ! [ -e "$HSMADM_HOME/go" ]; do sleep 0.05; done; kill -${name} $p; wait $p; echo "code $?"; stty -a`;

@@ -42,6 +42,8 @@ describe("the manual page", () => {
 
   test("no text is taken for a request, everything is ASCII", () => {
     expect(page).not.toMatch(/[^\x20-\x7e\n]/);
+    // A bare hyphen is set as a typographic one, which no shell takes for an option.
+    expect(page).not.toMatch(/(?<!\\)-/);
     for (const line of page.split("\n").filter((one) => one.startsWith("."))) {
       expect(line).toMatch(/^\.(TH|nh|ad|SH|SS|TP|PP|RS|RE|BR?)( |$)/);
     }
