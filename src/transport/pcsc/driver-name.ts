@@ -4,7 +4,3 @@ const known = { pcsclite: true, "pcsc-mini": true } as const;
 export type DriverName = keyof typeof known;
 
 export const driverNames: readonly DriverName[] = Object.keys(known) as DriverName[];
-
-export function isDriverName(name: string): name is DriverName {
-  return Object.hasOwn(known, name);
-}
