@@ -39,6 +39,11 @@ export function parseDeviceSpec(text: string): DeviceSpec {
   return { kind: "name", name: text };
 }
 
+/** Whether it takes a closer look (several-plan.ts, loaded for that) to tell that a command line is about one device. */
+export function perhapsSeveral(all: boolean, texts: readonly string[]): boolean {
+  return all || texts.length > 1 || texts.some((text) => text.includes(",") || text.startsWith("trace:"));
+}
+
 /**
  * The devices of `A,B`. A comma separates them, except inside a path or reader name that was given with its prefix:
  * there only where another prefix follows.

@@ -3,6 +3,7 @@ import { type DeviceReport, reportDevice } from "../../services/device-report.ts
 import type { CommandContext } from "../context.ts";
 import { rememberDevices } from "../device-cache.ts";
 import { type OpenDevice, withDevice } from "../device-session.ts";
+import { perhapsSeveral } from "../device-spec.ts";
 import { sentences, statusRows } from "../report-lines.ts";
 import type { SeveralPlan } from "../several-plan.ts";
 import { aligned, simulatedMark } from "../wording.ts";
@@ -15,8 +16,8 @@ interface Seen {
 
 /** State, tries and DKEK of one token or a row for each of several. Spends no try; 0 whenever all could be read. */
 export async function run(context: CommandContext): Promise<number | undefined> {
-  const { planSeveral } = await import("../several-plan.ts");
-  const plan = await planSeveral(context);
+  const perhaps = perhapsSeveral(context.args.flag("all"), context.globals.devices);
+  const plan = perhaps ? await (await import("../several-plan.ts")).planSeveral(context) : null;
   if (plan !== null) return runSeveral(context, plan);
   await withDevice(context, "shared", async (device) => {
     const { report, notes } = await look(context, device);

@@ -2,6 +2,7 @@ import { HsmError, type HsmErrorOptions } from "../../errors.ts";
 import { type GuardFloors, type GuardJudgement, judge } from "../../services/guard.ts";
 import type { CommandContext } from "../context.ts";
 import { type OpenDevice, withDevice } from "../device-session.ts";
+import { perhapsSeveral } from "../device-spec.ts";
 import { pinFacts, tokenFacts } from "../facts.ts";
 import { asHsmError, errorDocument } from "../failure.ts";
 import type { Document } from "../output.ts";
@@ -36,8 +37,8 @@ export async function run(context: CommandContext): Promise<number> {
     soPinTries: args.integer("so-pin-tries", 0, 15) ?? defaults.soPinTries,
   };
   const refusal = new Refusals(context, args.integer("refused-exit", 1, 255) ?? defaults.refusedExit);
-  const { planSeveral } = await import("../several-plan.ts");
-  const plan = await planSeveral(context);
+  const perhaps = perhapsSeveral(context.args.flag("all"), context.globals.devices);
+  const plan = perhaps ? await (await import("../several-plan.ts")).planSeveral(context) : null;
   const allowed = await (plan === null
     ? judgeOne(context, floors, refusal)
     : judgeSeveral(context, plan, floors, refusal));
