@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { utf8Bytes } from "../../src/bytes/bytes.ts";
+import { bigEndian, utf8Bytes } from "../../src/bytes/bytes.ts";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
 import { Narrator } from "../../src/cards/smartcard-hsm/narrator.ts";
 import { withoutSecrets } from "../../src/cli/trace-files.ts";
@@ -311,6 +311,21 @@ describe("trace diff", () => {
     writeFileSync(world.path("mute.apdu"), text.replace("! card removed", "! card mute"));
     const { stdout } = await officer.gets(9, `trace diff ${path} ${world.path("mute.apdu")}`);
     expect(stdout).toMatch(/A +no answer, card removed\n +B +no answer, card mute/);
+  });
+
+  test("thousands of steps with nothing in common are told, thousands in common are compared", async () => {
+    const read = (offset: number) => `> 00 B1 C4 01 04 54 02 ${toHex(bigEndian(offset, 2), " ")} 00\n< 90 00\n`;
+    const story = (first: number) => {
+      const reads = Array.from({ length: 5000 }, (_, i) => read(first + i)).join("");
+      return `# hsmadm trace 1\n> 00 A4 04 00 0B E8 2B 06 01 04 01 81 C3 1F 02 01 00\n< 90 00\n${reads}`;
+    };
+    for (const first of [0, 10_000]) writeFileSync(world.path(`long-${first}.apdu`), story(first));
+    const { stderr } = await officer.gets(
+      2,
+      `trace diff ${world.path("long-0.apdu")} ${world.path("long-10000.apdu")}`,
+    );
+    expect(stderr).toContain("too long and too different");
+    await officer.gets(0, `trace diff ${world.path("long-0.apdu")} ${world.path("long-0.apdu")}`);
   });
 
   test("one status word is enough", async () => {

@@ -63,7 +63,8 @@ function checkVersion(lines: readonly string[], name: string): void {
   const first = (lines[0] ?? "").trimEnd();
   const version = /^# hsmadm trace (\S{1,20})$/.exec(first)?.[1];
   if (version === undefined) {
-    throw traceInvalid(name, 1, `not a trace: the first line is not \`# hsmadm trace ${traceVersion}\``);
+    const advice = "`hsmadm trace convert` reads the recordings of other programs";
+    throw traceInvalid(name, 1, `not a trace: the first line is not \`# hsmadm trace ${traceVersion}\``, advice);
   }
   if (version !== String(traceVersion)) {
     throw new HsmError("TRACE_INVALID", "usage", `trace ${name}, line 1: version ${version}, not ${traceVersion}`, {

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { toHex } from "../../../src/bytes/hex.ts";
+import { fromHex, toHex } from "../../../src/bytes/hex.ts";
 import { HsmError } from "../../../src/errors.ts";
 import {
   readAnyTrace,
@@ -87,7 +87,9 @@ describe("the other programs", () => {
 
   test("OpenSC's older spelling, several processes, faults of the reader", () => {
     const log = [
+      "0x7f reader-pcsc.c:1:refresh_attributes: My Reader 00 check",
       "0x7f reader-pcsc.c:1:pcsc_connect: called",
+      "0x7f card.c:1:match_atr_table: ATR     : 3b:80:01:81",
       "Outgoing APDU data [    5 bytes] =====================================",
       "00 C0 00 00 18 .....",
       "======================================================================",
@@ -104,6 +106,7 @@ describe("the other programs", () => {
     ].join("\r\n");
     const { trace } = readAnyTrace(log, "x");
     expect(trace.connections).toHaveLength(2);
+    expect(trace.connections[0]).toMatchObject({ where: "My Reader 00", atr: fromHex("3B800181") });
     expect(trace.connections[0]?.steps).toMatchObject([
       { outcome: { kind: "answer" } },
       { outcome: { kind: "fault", fault: "CARD_REMOVED" } },
