@@ -9,21 +9,23 @@ import { type DeviceReport, reportDevice } from "../services/device-report.ts";
 import { TraceRecorder } from "../transport/trace/recorder.ts";
 import type { CommandContext } from "./context.ts";
 import type { DeviceSpec } from "./device-spec.ts";
-import { usage } from "./failure.ts";
 import { interruptible } from "./interruption.ts";
 import type { RawDevice } from "./raw-device.ts";
+
+/** Anything that may be a card. */
+export type CardSpec = Exclude<DeviceSpec, { readonly kind: "none" }>;
 
 /** The card as `doctor` climbs to it: each step apart, so that a failure has its rung. Steps are taken in this order. */
 export class CardOnLadder {
   readonly #context: CommandContext;
-  readonly #spec: DeviceSpec;
+  readonly #spec: CardSpec;
   #recorder: TraceRecorder | undefined;
   #raw: RawDevice | undefined;
   #channel: CardChannel | undefined;
   #card: SmartCardHsm | undefined;
   #report: DeviceReport | undefined;
 
-  constructor(context: CommandContext, spec: DeviceSpec) {
+  constructor(context: CommandContext, spec: CardSpec) {
     this.#context = context;
     this.#spec = spec;
   }
@@ -92,14 +94,8 @@ export class CardOnLadder {
   }
 }
 
-async function reach(
-  context: CommandContext,
-  spec: DeviceSpec,
-  recorder: TraceRecorder | undefined,
-): Promise<RawDevice> {
+async function reach(context: CommandContext, spec: CardSpec, recorder: TraceRecorder | undefined): Promise<RawDevice> {
   switch (spec.kind) {
-    case "none":
-      throw usage("DEVICE_NONE", "this command needs a token, and --device says none");
     case "simulated": {
       const { openSimulated } = await import("./simulated-device.ts");
       return openSimulated(context, spec.name);

@@ -160,10 +160,6 @@ export const doctorFaults = {
     problem: "the exchange with the card failed",
     fix: ["take the card out, clean its contacts, insert it again; try another reader"],
   },
-  SEVERAL_DEVICES: {
-    problem: "several tokens are there, and none was named",
-    fix: ["name one with `--device`; `hsmadm device list` shows them"],
-  },
   NOT_A_SMARTCARD_HSM: {
     problem: "the card is no SmartCard-HSM",
     fix: [

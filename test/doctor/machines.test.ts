@@ -197,7 +197,7 @@ function describeWhere(reason: string | null, name: string, suite: () => void): 
   else process.stderr.write(`left out: ${name} (${reason ?? needs})\n`);
 }
 
-/** pcscd asks polkit only where it was built so: from Debian 13 on it is, in Debian 12 it is not. */
+/** pcscd asks polkit only where it was built so; in Debian 12 it is not. */
 function polkitMissing(): string | null {
   if (!existsSync("/usr/lib/polkit-1/polkitd")) return "no polkitd at /usr/lib/polkit-1";
   const programs = missing("dbus-daemon", "dbus-send", "pcscd");

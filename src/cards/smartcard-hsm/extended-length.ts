@@ -3,7 +3,7 @@ import type { CardChannel } from "../../apdu/channel.ts";
 import { SW } from "../../apdu/status-word.ts";
 import { isTransportFault } from "../../apdu/transport-error.ts";
 import { hexNumber } from "../../bytes/hex.ts";
-import { HsmError, messageOf } from "../../errors.ts";
+import { messageOf } from "../../errors.ts";
 import { readBinary } from "./files.ts";
 
 /** How a command with extended length fared. The driver finds out by itself; this is for who wants to be told. */
@@ -24,16 +24,14 @@ const longest = 65_536;
  * @throws TransportError what concerns the card or the service and not the length; `TIMEOUT` of a reader that hangs on it
  */
 export async function tryExtendedLength(channel: CardChannel): Promise<ExtendedLength> {
+  const read = readBinary(deviceCertificates, 0, longest, channel.where);
   try {
-    const { data, sw } = await exchange(channel, readBinary(deviceCertificates, 0, longest, channel.where));
+    const { data, sw } = await exchange(channel, { ...read, parse: (response) => response });
+    // Any other refusal is about the file, which a card can only know after taking the command.
     if (sw === SW.wrongLength) return { refusedBy: "card", longestAnswer: 0, detail: `SW ${hexNumber(sw, 4)}` };
     return { refusedBy: null, longestAnswer: data.length, detail: null };
   } catch (error) {
-    if (isTransportFault(error, "EXCHANGE_FAILED")) {
-      return { refusedBy: "reader", longestAnswer: 0, detail: messageOf(error) };
-    }
-    if (isTransportFault(error) || !(error instanceof HsmError)) throw error;
-    // A token without device certificate refuses in words that it could only know after taking the command.
-    return { refusedBy: null, longestAnswer: 0, detail: messageOf(error) };
+    if (!isTransportFault(error, "EXCHANGE_FAILED")) throw error;
+    return { refusedBy: "reader", longestAnswer: 0, detail: messageOf(error) };
   }
 }

@@ -32,12 +32,12 @@ import {
 import type { ReaderInfo } from "../../transport/pcsc/reader-info.ts";
 import type { CommandContext } from "../context.ts";
 import { parseDeviceSpec } from "../device-spec.ts";
-import { CardOnLadder } from "../doctor-card.ts";
+import { CardOnLadder, type CardSpec } from "../doctor-card.ts";
 import { seeCardUsers } from "../doctor-card-users.ts";
 import { seeBuildTools } from "../doctor-install.ts";
 import { hangsUp, type Machine, seeService } from "../doctor-machine.ts";
 import { witnessWith } from "../doctor-witness.ts";
-import { errorDocument } from "../failure.ts";
+import { errorDocument, usage } from "../failure.ts";
 import { openPcscFor } from "../reader-device.ts";
 
 /** What the command ends with when this rung is the first that does not hold, and no error says it better. */
@@ -62,10 +62,12 @@ export async function run(context: CommandContext): Promise<number> {
   const { output } = context;
   const machine = thisMachine(context);
   const users = (): CardUser[] => seeCardUsers(machine, process.pid);
-  const card = new CardOnLadder(context, parseDeviceSpec(context.globals.device ?? "auto"));
+  const spec = parseDeviceSpec(context.globals.device ?? "auto");
+  if (spec.kind === "none") throw usage("DEVICE_NONE", "this command needs a token, and --device says none");
+  const card = new CardOnLadder(context, spec);
   await card.record();
   let whole = false;
-  const report = await runDoctor(probesFor(context, machine, card, users), witnessWith(users))
+  const report = await runDoctor(probesFor(context, spec, machine, card, users), witnessWith(users))
     .then((done) => {
       whole = done.firstFailing === null;
       return done;
@@ -93,11 +95,11 @@ function thisMachine({ io }: CommandContext): Machine {
 
 function probesFor(
   context: CommandContext,
+  spec: CardSpec,
   machine: Machine,
   card: CardOnLadder,
   users: () => CardUser[],
 ): DoctorProbes {
-  const spec = parseDeviceSpec(context.globals.device ?? "auto");
   const real = spec.kind !== "simulated" && spec.kind !== "trace";
   const unlessReal = (probe: () => Promise<DoctorFinding> | DoctorFinding) => async (): Promise<DoctorFinding> =>
     real ? probe() : { facts: { "not needed": `${context.globals.device} is in no reader` } };
