@@ -62,10 +62,7 @@ class HostPool implements Pcsc {
 
   connect(reader: string, { share }: { readonly share: Share }): Promise<CardChannel> {
     return this.#withHost((host) => {
-      if (!host.readers.some(({ name }) => name === reader)) {
-        this.#release(host);
-        throw noSuchReader(reader, host.readers);
-      }
+      if (!host.readers.some(({ name }) => name === reader)) throw noSuchReader(reader, host.readers);
       return connectChannel(host, reader, share, this.#options.timeoutMs, () => this.#release(host));
     });
   }
