@@ -5,9 +5,9 @@ import { utf8Bytes } from "../../src/bytes/bytes.ts";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
 import type { InitializeSettings } from "../../src/cards/smartcard-hsm/initialize.ts";
 import { algorithmIds } from "../../src/cards/smartcard-hsm/keys/algorithms.ts";
-import { spkiOf } from "../../src/cards/smartcard-hsm/keys/public-key.ts";
 import type { TokenKey } from "../../src/cards/smartcard-hsm/keys/token-key.ts";
 import { SmartCardHsm } from "../../src/cards/smartcard-hsm/smartcard-hsm.ts";
+import { publicKeyDer } from "../../src/crypto/public-key-formats.ts";
 import { onSimulator, type Subject } from "./subject.ts";
 
 const pin = utf8Bytes("648219");
@@ -52,7 +52,7 @@ const oneShare = { kind: "shares", shares: 1 } as const;
 
 async function verifies(card: SmartCardHsm, key: TokenKey): Promise<boolean> {
   if (key.publicKey === null) return false;
-  const publicKey = createPublicKey({ key: Buffer.from(spkiOf(key.publicKey)), format: "der", type: "spki" });
+  const publicKey = createPublicKey({ key: Buffer.from(publicKeyDer(key.publicKey)), format: "der", type: "spki" });
   const scheme = key.kind === "ec" ? "ecdsa" : "pkcs1";
   return verify("sha256", message, publicKey, await card.sign(key, { scheme, hash: "sha256" }, message));
 }
@@ -115,7 +115,7 @@ describe.each(["genuine", "pico"] as const)("keys on the simulator, %s profile",
       await card.verifyUserPin(pin);
       const rsa = await card.generateKeyPair({ type: { kind: "rsa", bits: 2048 }, label: "rsa" });
       if (rsa.publicKey === null) throw new Error("no public key");
-      const publicKey = createPublicKey({ key: Buffer.from(spkiOf(rsa.publicKey)), format: "der", type: "spki" });
+      const publicKey = createPublicKey({ key: Buffer.from(publicKeyDer(rsa.publicKey)), format: "der", type: "spki" });
       const { RSA_PKCS1_PADDING, RSA_PKCS1_OAEP_PADDING } = constants;
       const pkcs1 = publicEncrypt({ key: publicKey, padding: RSA_PKCS1_PADDING }, message);
       expect(toHex(await card.decrypt(rsa, { scheme: "pkcs1" }, new Uint8Array(pkcs1)))).toBe(toHex(message));

@@ -5,9 +5,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { standardStack } from "../../src/apdu/standard-stack.ts";
 import { utf8Bytes } from "../../src/bytes/bytes.ts";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
-import { spkiOf } from "../../src/cards/smartcard-hsm/keys/public-key.ts";
 import type { TokenKey } from "../../src/cards/smartcard-hsm/keys/token-key.ts";
 import { SmartCardHsm } from "../../src/cards/smartcard-hsm/smartcard-hsm.ts";
+import { publicKeyDer } from "../../src/crypto/public-key-formats.ts";
 import { repeatableWorld } from "../../src/simulator/repeatable-world.ts";
 import { openTokenFile } from "../../src/simulator/token-store.ts";
 import { describeWith, stackNeeds } from "../support/needs.ts";
@@ -56,7 +56,7 @@ describeWith([...stackNeeds, "pkcs11-tool", "openssl"], "OpenSC and the keys of 
       return { rsa: await card.readKey(1), ec, aes };
     });
     for (const key of [made.rsa, made.ec]) {
-      if (key.publicKey !== null) writeFileSync(join(stack.folder, `${key.kind}.der`), spkiOf(key.publicKey));
+      if (key.publicKey !== null) writeFileSync(join(stack.folder, `${key.kind}.der`), publicKeyDer(key.publicKey));
     }
     const results = await stack.run(
       [{ name: profile, profile }],

@@ -3,8 +3,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fromHex, toHex } from "../../../src/bytes/hex.ts";
 import { encodeTlv } from "../../../src/bytes/tlv.ts";
-import { bitsOfKey, isOnCurve, parseKeyCertificate, spkiOf } from "../../../src/cards/smartcard-hsm/keys/public-key.ts";
+import { bitsOfKey, isOnCurve, parseKeyCertificate } from "../../../src/cards/smartcard-hsm/keys/public-key.ts";
 import { curveByName, curveNames } from "../../../src/crypto/curves.ts";
+import { publicKeyDer } from "../../../src/crypto/public-key-formats.ts";
 import { HsmError } from "../../../src/errors.ts";
 import { hexAt, vectors } from "../../crypto/vectors.ts";
 import { RecordedCard, recordedFile } from "../support/recorded-card.ts";
@@ -19,7 +20,7 @@ describe("what stands in EF CExx", () => {
     expect(publicKey).toMatchObject({ kind: "ec", curve: "secp256k1" });
     expect(bitsOfKey(publicKey)).toBe(256);
     expect(
-      createPublicKey({ key: Buffer.from(spkiOf(publicKey)), format: "der", type: "spki" }).asymmetricKeyType,
+      createPublicKey({ key: Buffer.from(publicKeyDer(publicKey)), format: "der", type: "spki" }).asymmetricKeyType,
     ).toBe("ec");
   });
 
@@ -27,7 +28,7 @@ describe("what stands in EF CExx", () => {
     const { publicKey } = parseKeyCertificate(rsaRequest);
     expect(publicKey.kind).toBe("rsa");
     expect(bitsOfKey(publicKey)).toBe(2048);
-    const key = createPublicKey({ key: Buffer.from(spkiOf(publicKey)), format: "der", type: "spki" });
+    const key = createPublicKey({ key: Buffer.from(publicKeyDer(publicKey)), format: "der", type: "spki" });
     expect(key.asymmetricKeyDetails).toMatchObject({ modulusLength: 2048, publicExponent: 65537n });
   });
 
@@ -38,7 +39,7 @@ describe("what stands in EF CExx", () => {
       const { kind, publicKey } = parseKeyCertificate(certificate);
       expect(kind).toBe("x509");
       const expected = new X509Certificate(certificate).publicKey.export({ format: "der", type: "spki" });
-      expect(toHex(spkiOf(publicKey))).toBe(toHex(expected));
+      expect(toHex(publicKeyDer(publicKey))).toBe(toHex(expected));
     },
   );
 
@@ -48,7 +49,9 @@ describe("what stands in EF CExx", () => {
       ["09-sign-ec", "ec.der", 0xce02],
     ] as const) {
       const request = new RecordedCard(version, session, 0).file(fid) ?? new Uint8Array(0);
-      expect(toHex(spkiOf(parseKeyCertificate(request).publicKey))).toBe(toHex(recordedFile(version, session, file)));
+      expect(toHex(publicKeyDer(parseKeyCertificate(request).publicKey))).toBe(
+        toHex(recordedFile(version, session, file)),
+      );
     }
   });
 
@@ -66,7 +69,11 @@ describe("what stands in EF CExx", () => {
       const fields = [0x02, 0x30, 0x30, 0x30, 0x30].map((tag) => encodeTlv(tag, Uint8Array.of(1)));
       for (const version of [[], [fromHex("A003020102")]]) {
         const parsed = parseKeyCertificate(encodeTlv(0x30, encodeTlv(0x30, ...version, ...fields, spki)));
-        const again = createPublicKey({ key: Buffer.from(spkiOf(parsed.publicKey)), format: "der", type: "spki" });
+        const again = createPublicKey({
+          key: Buffer.from(publicKeyDer(parsed.publicKey)),
+          format: "der",
+          type: "spki",
+        });
         expect(again.equals(publicKey)).toBe(true);
         expect([1024, 1027, 384, 521, 512, 256]).toContain(bitsOfKey(parsed.publicKey));
       }

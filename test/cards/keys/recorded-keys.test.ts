@@ -5,9 +5,9 @@ import { utf8Bytes } from "../../../src/bytes/bytes.ts";
 import { fromHex, toHex } from "../../../src/bytes/hex.ts";
 import { algorithmIds } from "../../../src/cards/smartcard-hsm/keys/algorithms.ts";
 import { keyPairTemplate } from "../../../src/cards/smartcard-hsm/keys/key-template.ts";
-import { spkiOf } from "../../../src/cards/smartcard-hsm/keys/public-key.ts";
 import { keyNamed, type TokenKey } from "../../../src/cards/smartcard-hsm/keys/token-key.ts";
 import { SmartCardHsm } from "../../../src/cards/smartcard-hsm/smartcard-hsm.ts";
+import { publicKeyDer } from "../../../src/crypto/public-key-formats.ts";
 import { load, RecordedCard, recordedFile, recordedVersions } from "../support/recorded-card.ts";
 
 // The answers of an independent card (pico-hsm 6.6), recorded with OpenSC: test/recordings/README.md.
@@ -55,7 +55,7 @@ describe.each(recordedVersions)("recorded with OpenSC %s", (version) => {
     const { driver, keys } = await listed("08-sign-rsa", 1);
     const key = named(keys, "10");
     if (key.publicKey === null) throw new Error("no public key");
-    const publicKey = createPublicKey({ key: Buffer.from(spkiOf(key.publicKey)), format: "der", type: "spki" });
+    const publicKey = createPublicKey({ key: Buffer.from(publicKeyDer(key.publicKey)), format: "der", type: "spki" });
     const data = recordedFile(version, "08-sign-rsa", "data.txt");
     // OpenSC pads on the host and asks for the raw operation: so do we where nothing else is permitted.
     const rawOnly = { ...key, metadata: { algorithms: [algorithmIds["rsa-raw-sign"]], usesLeft: null, domain: null } };
@@ -72,7 +72,7 @@ describe.each(recordedVersions)("recorded with OpenSC %s", (version) => {
     const { driver, keys } = await listed("09-sign-ec", 1);
     const key = named(keys, "ec one");
     if (key.publicKey === null) throw new Error("no public key");
-    const publicKey = createPublicKey({ key: Buffer.from(spkiOf(key.publicKey)), format: "der", type: "spki" });
+    const publicKey = createPublicKey({ key: Buffer.from(publicKeyDer(key.publicKey)), format: "der", type: "spki" });
     const data = recordedFile(version, "08-sign-rsa", "data.txt");
     const signature = await driver.sign(key, { scheme: "ecdsa", hash: "sha256" }, data);
     expect(verify("sha256", data, publicKey, signature)).toBe(true);

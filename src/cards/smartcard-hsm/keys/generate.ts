@@ -1,6 +1,7 @@
 import type { CardCommand } from "../../../apdu/card-command.ts";
 import { SW } from "../../../apdu/status-word.ts";
 import { isTransportFault } from "../../../apdu/transport-error.ts";
+import { bitLength } from "../../../crypto/integers.ts";
 import { HsmError, messageOf } from "../../../errors.ts";
 import { fileIds } from "../file-ids.ts";
 import { listFiles, readFileIfThere, writeFile } from "../files.ts";
@@ -105,7 +106,7 @@ export function generateAesKeyCommand(
  */
 export async function generateKeyPair(session: Session, chrPrefix: string, wish: NewKeyPair): Promise<TokenKey> {
   const { type, usage } = wish;
-  const bits = type.kind === "rsa" ? type.bits : fieldBits(type.curve);
+  const bits = type.kind === "rsa" ? type.bits : bitLength(knownCurve(type.curve).p);
   // All that can be wrong with the wish is found before a key is made.
   const describe = (ref: number): Uint8Array =>
     encodeKeyDescription({
@@ -210,9 +211,4 @@ function checkMade({ token }: Session, type: KeyPairType, key: TokenPublicKey): 
     advice: "`hsmadm doctor` shows what the token answers; a report of it helps us",
     token,
   });
-}
-
-function fieldBits(curve: string): number {
-  const { p } = knownCurve(curve);
-  return 8 * p.length - Math.clz32(p[0] ?? 0) + 24;
 }

@@ -1,16 +1,14 @@
-import { concat, equal } from "../../../bytes/bytes.ts";
+import { equal } from "../../../bytes/bytes.ts";
 import { fromHex, toHex } from "../../../bytes/hex.ts";
-import { encodeTlv, readTlv, readTlvs, requireTlv, type Tlv } from "../../../bytes/tlv.ts";
+import { readTlv, readTlvs, requireTlv, type Tlv } from "../../../bytes/tlv.ts";
 import { type Curve, curveByName, curveByParameters, curveNames } from "../../../crypto/curves.ts";
 import { type Cvc, parseCvc } from "../../../crypto/cvc.ts";
-import { subjectPublicKeyInfo } from "../../../crypto/ecdsa.ts";
+import { bitLength, stripped, toInteger } from "../../../crypto/integers.ts";
+import type { PublicKey } from "../../../crypto/public-key-formats.ts";
 import { HsmError } from "../../../errors.ts";
 
 /** The public half of a key on the token. */
-export type TokenPublicKey =
-  | { readonly kind: "rsa"; readonly modulus: Uint8Array; readonly exponent: Uint8Array }
-  /** `point` is uncompressed: `04 ‖ X ‖ Y`; `curve` a name of `crypto/curves.ts`. */
-  | { readonly kind: "ec"; readonly curve: string; readonly point: Uint8Array };
+export type TokenPublicKey = PublicKey;
 
 export type CertificateKind = "request" | "x509" | "cvc";
 
@@ -107,7 +105,7 @@ function explicitCurve(parameters: Tlv): Curve | undefined {
 }
 
 function rsaKey(modulus: Uint8Array, exponent: Uint8Array): TokenPublicKey {
-  const key = { kind: "rsa", modulus: withoutZeros(modulus), exponent: withoutZeros(exponent) } as const;
+  const key = { kind: "rsa", modulus: stripped(modulus), exponent: stripped(exponent) } as const;
   if (key.modulus.length === 0 || key.exponent.length === 0) throw invalid("its RSA key is empty");
   return key;
 }
@@ -120,42 +118,15 @@ function ecKey(curve: Curve, point: Uint8Array): TokenPublicKey {
 /** Whether an uncompressed point is one of the curve. */
 export function isOnCurve(curve: Curve, point: Uint8Array): boolean {
   if (point.length !== 1 + 2 * curve.fieldBytes || point[0] !== 0x04) return false;
-  const [p, a, b] = [curve.p, curve.a, curve.b].map(bigint) as [bigint, bigint, bigint];
-  const x = bigint(point.subarray(1, 1 + curve.fieldBytes));
-  const y = bigint(point.subarray(1 + curve.fieldBytes));
+  const [p, a, b] = [curve.p, curve.a, curve.b].map(toInteger) as [bigint, bigint, bigint];
+  const x = toInteger(point.subarray(1, 1 + curve.fieldBytes));
+  const y = toInteger(point.subarray(1 + curve.fieldBytes));
   return x < p && y < p && (y * y - (x * x * x + a * x + b)) % p === 0n;
 }
 
 /** Size as people name it: bits of the modulus or of the field. */
 export function bitsOfKey(key: TokenPublicKey): number {
-  if (key.kind === "rsa") return 8 * key.modulus.length - Math.clz32(key.modulus[0] ?? 0) + 24;
-  const p = curveByName(key.curve)?.p ?? new Uint8Array(0);
-  return 8 * p.length - Math.clz32(p[0] ?? 0) + 24;
-}
-
-/** SubjectPublicKeyInfo (RFC 5280; RFC 8017 and RFC 5480), what PEM and DER files of public keys hold. */
-export function spkiOf(key: TokenPublicKey): Uint8Array {
-  if (key.kind === "ec") {
-    const curve = curveByName(key.curve);
-    if (curve === undefined) throw invalid(`curve ${key.curve} is not known`);
-    return subjectPublicKeyInfo(curve, key.point);
-  }
-  const algorithm = encodeTlv(0x30, encodeTlv(0x06, fromHex(rsaOid)), encodeTlv(0x05));
-  const numbers = encodeTlv(0x30, unsigned(key.modulus), unsigned(key.exponent));
-  return encodeTlv(0x30, algorithm, encodeTlv(0x03, Uint8Array.of(0), numbers));
-}
-
-function unsigned(bytes: Uint8Array): Uint8Array {
-  return encodeTlv(0x02, (bytes[0] ?? 0) > 0x7f ? concat(Uint8Array.of(0), bytes) : bytes);
-}
-
-function withoutZeros(bytes: Uint8Array): Uint8Array {
-  const first = bytes.findIndex((byte) => byte !== 0);
-  return first < 0 ? bytes.subarray(bytes.length) : bytes.subarray(first);
-}
-
-function bigint(bytes: Uint8Array): bigint {
-  return BigInt(`0x${toHex(bytes) || "0"}`);
+  return bitLength(key.kind === "rsa" ? key.modulus : (curveByName(key.curve)?.p ?? new Uint8Array(0)));
 }
 
 function invalid(problem: string): HsmError {
