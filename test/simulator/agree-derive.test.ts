@@ -78,6 +78,49 @@ describe.each(bothProfiles)("ECDH on a %s", (profile) => {
   });
 });
 
+describe.each(bothProfiles)("rules of a key on a %s", (profile) => {
+  const [notAllowed, usedUp] = profile === "genuine" ? ["6A81", "6984"] : ["6985", "6A84"];
+
+  test("count agreements, decipherings and derivations, whichever they were", async () => {
+    const token = await loggedIn(profile);
+    const point = toHex(peerOf(curveOf("secp256r1")).point);
+    await sendAll(
+      token,
+      generate("01", ecKey("secp256r1"), "900400000002"),
+      generate("02", rsaKey(1024), "900400000001"),
+    );
+    const agree = operation("62", "01", "80", point);
+    const uses = await sendAll(token, agree, "80760103029801", agree, "80760104029801");
+    expect(uses.map((answer) => answer.slice(-4))).toEqual(["9000", "9000", usedUp, usedUp]);
+    const raw = operation("62", "02", "21", `00${"01".repeat(127)}`);
+    expect((await sendAll(token, raw, raw)).map((answer) => answer.slice(-4))).toEqual(["9000", usedUp]);
+  });
+
+  test("do not stop a used up key from being wrapped, and wrapping costs no use", async () => {
+    const token = await loggedIn(profile, { tags: "910103920100" });
+    await send(token, generate("01", ecKey("secp256r1"), "900400000000"));
+    for (let i = 0; i < 2; i++) expect(await send(token, "80720192000000")).toMatch(/9000$/);
+  });
+
+  test("name what the key is for: ECDH, deciphering, derivation and wrapping are names of their own", async () => {
+    const token = await loggedIn(profile, { tags: "910103920100" });
+    const point = toHex(peerOf(curveOf("secp256r1")).point);
+    await sendAll(token, generate("01", ecKey("secp256r1"), "910173"), generate("02", rsaKey(1024), "910120"));
+    expect(
+      await sendAll(
+        token,
+        operation("62", "01", "80", point),
+        operation("62", "02", "21", "00".repeat(128)),
+        "80760103029801",
+        "80720192000000",
+      ),
+    ).toEqual([notAllowed, notAllowed, notAllowed, notAllowed]);
+    await send(token, generate("05", ecKey("secp256r1"), "9103809892"));
+    const answers = await sendAll(token, operation("62", "05", "80", point), "80760506029801", "80720592000000");
+    expect(answers.map((answer) => answer.slice(-4))).toEqual(["9000", "9000", "9000"]);
+  });
+});
+
 describe.each(bothProfiles)("RSA deciphering on a %s", (profile) => {
   const message = "54686520717569636B";
   let token: SimulatedToken;
