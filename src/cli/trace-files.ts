@@ -15,6 +15,13 @@ import { usage } from "./failure.ts";
 
 /** The files a `trace` command was given. @throws HsmError of kind `usage` when the number is wrong */
 export function traceFiles(context: CommandContext, wanted: number | "some"): readonly string[] {
+  if (context.globals.trace !== undefined) {
+    throw usage(
+      "OPTIONS_CONFLICT",
+      "--trace records what is said to a card, and this speaks to none",
+      "`--out FILE` writes a trace",
+    );
+  }
   const files = context.args.texts("FILE");
   if (wanted === "some" || files.length === wanted) return files;
   throw usage("ARGUMENT_UNEXPECTED", `this takes ${wanted} ${wanted === 1 ? "file" : "files"}, not ${files.length}`);

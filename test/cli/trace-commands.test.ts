@@ -162,6 +162,9 @@ describe("trace convert", () => {
     await officer.gets(2, `trace show ${foreign("ledger.txt")} --from morse`);
     await officer.gets(2, `trace show ${foreign("ledger.txt")} --from cardpeek`);
     await officer.gets(2, "trace show");
+    const { stderr } = await officer.gets(2, `trace show ${foreign("ledger.txt")} --trace ${world.path("never.apdu")}`);
+    expect(stderr).toContain("this speaks to none");
+    expect(existsSync(world.path("never.apdu"))).toBe(false);
     await officer.gets(2, `trace diff ${foreign("ledger.txt")}`);
     await officer.gets(2, `trace show ${foreign("ledger.txt")} ${foreign("ledger.txt")}`);
   });
