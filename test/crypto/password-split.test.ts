@@ -1,4 +1,5 @@
 import { checkPrimeSync } from "node:crypto";
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
@@ -208,6 +209,15 @@ describe("cards", () => {
   ])("%j: %s", (text, reason) => {
     expect(refusal(() => readSplitCards(text)).message).toContain(reason);
   });
+});
+
+test("the card in docs/dkek-share-format.md is what we print", () => {
+  const vector = cases.find(({ total }) => total === 5) as Case;
+  const parts = vector.shares.map(({ id, value }) => ({ id, value: typedValue(value, "value") }));
+  const split = { prime: typedValue(vector.prime_hex, "prime"), threshold: vector.threshold, parts };
+  const card = splitCard(split, parts[2] as SplitPart, "dkek-1.pbe");
+  const doc = readFileSync(new URL("../../docs/dkek-share-format.md", import.meta.url), "utf8");
+  expect(doc).toContain(card.replace(/^(?=.)/gm, "    "));
 });
 
 describe("refused", () => {
