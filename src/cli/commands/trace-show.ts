@@ -24,10 +24,13 @@ export async function run(context: CommandContext): Promise<undefined> {
   const told = tellTrace(trace);
   const { connections: connectionCount, ...counts } = countTrace(trace);
   const hex = context.args.flag("hex");
+  const { json } = context.output;
   const head = Object.entries(trace.header).map(([key, value]) => `${key}: ${value}`);
-  const lines = told.flatMap((connection, i) => ["", ...connectionLines(connection, i + 1, hex)]);
+  // A long trace is put into the one form that is printed, not into both.
+  const lines = json ? [] : told.flatMap((connection, i) => ["", ...connectionLines(connection, i + 1, hex)]);
+  const connections = json ? told.map(connectionDocument) : [];
   context.output.result(
-    { file, from: format, header: trace.header, connectionCount, ...counts, connections: told.map(connectionDocument) },
+    { file, from: format, header: trace.header, connectionCount, ...counts, connections },
     head.length === 0 ? lines.slice(1) : [...head, ...lines],
   );
 }
