@@ -22,11 +22,16 @@ async function doctorOn(
   machine: string,
   env: NodeJS.ProcessEnv = {},
 ): Promise<DoctorDocument & { code: number | null }> {
+  const { code, stdout } = await runOn(machine, env);
+  return { code, ...(JSON.parse(stdout) as DoctorDocument) };
+}
+
+async function runOn(machine: string, env: NodeJS.ProcessEnv = {}) {
   const ended = await new Running("bash", [script, ...machine.split(" ")], {
     env: { ...process.env, HSMADM_HOME: home, NODE: process.execPath, BIN: bin, ...env },
   }).ended;
   if (ended.code === 125 || ended.stdout === "") throw new Error(`${machine}: ${ended.stderr}`);
-  return { code: ended.code, ...(JSON.parse(ended.stdout) as DoctorDocument) };
+  return ended;
 }
 
 /** @returns the last rung that was tried */
@@ -100,6 +105,20 @@ describeOn([...stackNeeds], "a machine whose PC/SC service", () => {
     expect(noReader.fix).toContain("lsusb");
     const noCard = await failsOn("no-card", ["card", "NO_CARD", 3]);
     expect(noCard.fix).toContain("sim:demo");
+  });
+});
+
+describeOn([...stackNeeds], "a newcomer", () => {
+  test.each([
+    ["no-socket", [11, 11]],
+    ["no-reader", [0, 3]],
+    ["no-card", [0, 3]],
+  ])("on a machine with %s hears of simulated tokens from plain commands", async (machine, codes) => {
+    const { stdout } = await runOn(`newcomer ${machine}`);
+    const commands = [...stdout.matchAll(/^== (.+)\n([\s\S]*?)^-- (\d+)$/gm)];
+    expect(commands.map(([, name]) => name)).toEqual(["device list", "device status"]);
+    expect(commands.map(([, , , code]) => Number(code))).toEqual(codes);
+    for (const [, name, said] of commands) expect(said, name).toContain("--device sim:demo");
   });
 });
 

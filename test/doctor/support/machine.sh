@@ -62,6 +62,14 @@ case ${1-} in
   file-mode) pcscd_alone; chmod 0600 /run/pcscd/pcscd.comm; as_nobody "$NODE" "$BIN" doctor --json ;;
   hidepid) pcscd_alone; mount -t proc -o hidepid=2 proc /proc || cannot "no proc"; chmod 0600 /run/pcscd/pcscd.comm; as_nobody "$NODE" "$BIN" doctor --json ;;
   no-reader) hide /etc/reader.conf.d; hide /usr/lib/pcsc/drivers; pcscd_alone; doctor ;;
+  # What a newcomer types first: the words of both commands on standard output.
+  newcomer)
+    case $2 in
+      no-socket) ;;
+      no-reader) hide /etc/reader.conf.d; hide /usr/lib/pcsc/drivers; pcscd_alone ;;
+      no-card) pcscd_alone ;;
+    esac
+    for command in "device list" "device status"; do echo "== $command"; "$NODE" "$BIN" $command 2>&1; echo "-- $?"; done ;;
   no-card) pcscd_alone; doctor ;;
   card) pcscd_alone; card "$2"; doctor --timeout 2 ;;
   shared)
