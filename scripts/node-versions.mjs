@@ -1,7 +1,8 @@
 // Runs the tests on other versions of Node: node scripts/node-versions.mjs [--results FOLDER] [24 26 …] [-- TESTS…]
-// Each gets a copy of the work tree with `pcsclite` built for it (or `pcsc-mini`, where that fails), so that the tree's own
+// All at the same time, since tests mostly wait; what each prints comes whole. Each gets a copy of the work tree with `pcsclite` built for it (or `pcsc-mini`, where that fails), so that the tree's own
 // node_modules stay as they are. --results keeps vitest's JSON report of each as FOLDER/node-VERSION.json.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
@@ -21,17 +22,22 @@ const lines = positionals.length > 0 ? positionals : Object.keys(nodeVersions).f
 const results = values.results === undefined ? undefined : resolve(values.results);
 
 ensureInstalled();
-const told = lines.map((line) => {
+const versions = lines.map((line) => {
   const version = nodeVersions[line];
   if (version === undefined) throw new Error(`no Node ${line} is known, only ${Object.keys(nodeVersions).join(", ")}`);
-  const { passed, binding } = testOn(version);
-  return { passed, text: `Node ${version} (${binding}): ${passed ? "passed" : "FAILED"}` };
+  return version;
 });
+const told = await Promise.all(
+  versions.map(async (version) => {
+    const { passed, binding } = await testOn(version);
+    return { passed, text: `Node ${version} (${binding}): ${passed ? "passed" : "FAILED"}` };
+  }),
+);
 for (const { text } of told) console.log(text);
 process.exitCode = told.every(({ passed }) => passed) ? 0 : 1;
 
 /** @param {string} version */
-function testOn(version) {
+async function testOn(version) {
   const prefix = installNode(version);
   const node = join(prefix, "bin", "node");
   const folder = mkdtempSync(join(tmpdir(), "hsmadm-node-"));
@@ -45,9 +51,7 @@ function testOn(version) {
     });
     const env = { ...process.env, npm_config_nodedir: prefix };
     env.PATH = `${join(prefix, "bin")}${delimiter}${process.env.PATH}`;
-    const on = (...words) => spawnSync(node, words, { cwd: folder, env, stdio: ["ignore", "inherit", "inherit"] });
     const binding = rebuilt(node, folder, env);
-    console.log(`Node ${version} with ${binding}`);
     const reports = results === undefined ? [] : ["--reporter=default", "--reporter=json"];
     if (results !== undefined) {
       mkdirSync(results, { recursive: true });
@@ -59,7 +63,21 @@ function testOn(version) {
       ["scripts/build.mjs"],
       ["node_modules/vitest/vitest.mjs", "run", ...reports, ...tests],
     ];
-    return { binding, passed: steps.every((words) => on(...words).status === 0) };
+    let passed = true;
+    let output = `\nNode ${version} with ${binding}\n`;
+    for (const words of steps) {
+      if (!passed) break;
+      const child = spawn(node, words, { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.setEncoding("utf8").on("data", (text) => {
+          output += text;
+        });
+      }
+      const [code] = await once(child, "close");
+      passed = code === 0;
+    }
+    process.stdout.write(output);
+    return { binding, passed };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
