@@ -222,6 +222,16 @@ describe("refused", () => {
     }
   });
 
+  test("curve parameters that are not all those of one curve, the base point too (CVE-2020-0601)", () => {
+    const key = openKeyBlob(parseKeyBlob(good), own);
+    const { fields } = writeFields(key, defaultStyle);
+    expect(readFields(12, fields)).toEqual(key);
+    // Size, then a, b, p, n of 2 + 32 bytes each, then the base point.
+    for (const at of [10, 44, 78, 112, 145, 150]) {
+      expect(refusal(() => readFields(12, flipped(fields, at))).code).toBe("CURVE_UNKNOWN");
+    }
+  });
+
   test("keys that the format cannot hold", () => {
     const aes: PlainKey = { kind: "aes", value: new Uint8Array(15) };
     expect(refusal(() => sealKeyBlob(aes, own))).toMatchObject({ code: "KEY_NOT_WRAPPABLE", kind: "not-supported" });

@@ -252,6 +252,17 @@ describeWith(["openssl"], "made by openssl", () => {
     expect((await refusalOf(importKey(bytesOf("bare.p12"), { password }))).code).toBe("KEY_NOT_PRIVATE");
   });
 
+  test("PKCS#12 under the ciphers of old: refused with the way out", async () => {
+    try {
+      p12("old.p12", "ec", "-legacy");
+    } catch {
+      return; // This openssl cannot make one any more.
+    }
+    const error = await refusalOf(importKey(bytesOf("old.p12"), { password }));
+    expect(error).toMatchObject({ code: "PKCS12_OLD", kind: "not-supported" });
+    expect(error.advice).toContain("openssl pkcs12 -export");
+  });
+
   test("a certificate beside the key that is not its own", async () => {
     const file = readFileSync(at("ec.key"), "utf8") + readFileSync(at("ca.pem"), "utf8");
     expect(await refusalOf(importKey(utf8Bytes(file)))).toMatchObject({ code: "KEY_INCONSISTENT" });
