@@ -13,6 +13,8 @@ export interface CommandSpec {
     readonly describe: string;
     readonly required: boolean;
     readonly many?: boolean;
+    /** A second word, as needed as the first: `key rename KEY NAME`. */
+    readonly then?: { readonly name: string; readonly describe: string };
   };
   readonly options?: readonly OptionSpec[];
   /** Takes another command after `--`. */

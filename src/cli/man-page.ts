@@ -80,12 +80,13 @@ function commandItem(spec: CommandSpec): string[] {
     `.B ${escaped(`hsmadm ${spec.words.join(" ")}${word}${options.join("")}${rest}`)}`,
     single ? "\\&" : text(spec.summary),
     ...(positional === undefined ? [] : nested([[positional.name, positional.describe]])),
+    ...(positional?.then === undefined ? [] : nested([[positional.then.name, positional.then.describe]])),
     ...nested((spec.options ?? []).map(optionWords)),
   ];
 }
 
-function bracketed({ name, required, many }: NonNullable<CommandSpec["positional"]>): string {
-  const word = `${name}${many ? " …" : ""}`;
+function bracketed({ name, required, many, then }: NonNullable<CommandSpec["positional"]>): string {
+  const word = `${name}${many ? " …" : ""}${then === undefined ? "" : ` ${then.name}`}`;
   return required ? word : `[${word}]`;
 }
 

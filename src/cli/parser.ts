@@ -152,7 +152,13 @@ function positionalWord(spec: CommandSpec): string {
   const { positional } = spec;
   if (positional === undefined) return "";
   const name = positional.many ? `${positional.name}..` : positional.name;
-  return positional.required ? ` <${name}>` : ` [${name}]`;
+  const then = positional.then === undefined ? "" : ` <${positional.then.name}>`;
+  return positional.required ? ` <${name}>${then}` : ` [${name}]${then}`;
+}
+
+function wordsOf({ positional }: CommandSpec): readonly { readonly name: string; readonly describe: string }[] {
+  if (positional === undefined) return [];
+  return positional.then === undefined ? [positional] : [positional, positional.then];
 }
 
 function describeCommand(parser: Argv, spec: CommandSpec): Argv {
@@ -162,7 +168,7 @@ function describeCommand(parser: Argv, spec: CommandSpec): Argv {
     .epilogue(spec.options?.some(({ value }) => value === "SOURCE") ? sourceHelp : "");
   showAgain(parser, globalOptions);
   parser.hide("version");
-  if (spec.positional) parser.positional(spec.positional.name, { describe: spec.positional.describe, type: "string" });
+  for (const { name, describe } of wordsOf(spec)) parser.positional(name, { describe, type: "string" });
   addOptions(parser, spec.options ?? [], false);
   return parser;
 }
@@ -177,7 +183,7 @@ function addOptions(parser: Argv, options: readonly OptionSpec[], global: boolea
 
 function refuseUnknownOptions(spec: CommandSpec, values: Record<string, unknown>): void {
   const known = [...globalOptions, ...(spec.options ?? [])].map((option) => option.name);
-  const builtIn = ["_", "--", "$0", "help", "h", "version", "V", ...(spec.positional ? [spec.positional.name] : [])];
+  const builtIn = ["_", "--", "$0", "help", "h", "version", "V", ...wordsOf(spec).map(({ name }) => name)];
   for (const name of Object.keys(values)) {
     if (known.includes(name) || builtIn.includes(name)) continue;
     const near = nearest(name, known);
@@ -217,8 +223,8 @@ function fromYargs(text: string, spec: CommandSpec | undefined): Error {
   if (missing) return usage("OPTION_VALUE", `--${missing[1]} wants a value`);
   if (/^Not enough non-option arguments/.test(text)) {
     if (spec?.positional === undefined) return usage("ARGUMENT_MISSING", "a word is missing");
-    const { name, describe } = spec.positional;
-    return usage("ARGUMENT_MISSING", `\`${spec.words.join(" ")}\` wants ${name}: ${describe}`, helpOf(spec));
+    const wanted = wordsOf(spec).map(({ name, describe }) => `${name}: ${describe}`);
+    return usage("ARGUMENT_MISSING", `\`${spec.words.join(" ")}\` wants ${wanted.join("; ")}`, helpOf(spec));
   }
   return usage("COMMAND_LINE_INVALID", "the command line is not understood", "`hsmadm --help` shows how it is written");
 }

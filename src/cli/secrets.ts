@@ -50,8 +50,12 @@ export class SecretReader {
 
   /** @throws HsmError of kind `usage` when the source is no source, cannot be read, or nobody can be asked */
   async open(wish: SecretWish): Promise<Secret> {
-    const { args, output } = this.#context;
-    const text = args.text(wish.option);
+    return this.openFrom(wish, this.#context.args.text(wish.option));
+  }
+
+  /** As {@link open}, the SOURCE as it was typed: one of several values of an option. */
+  async openFrom(wish: SecretWish, text: string | undefined): Promise<Secret> {
+    const { output } = this.#context;
     const option = `--${wish.option}`;
     if (text === undefined) {
       if (!this.canAsk) throw nobodyToAsk(wish);
