@@ -136,9 +136,10 @@ describeOn([...stackNeeds], "a machine whose card", () => {
     expect(fix).toContain("--timeout");
   });
 
-  test("answers nonsense to reset, or breaks off", async () => {
+  test("answers nonsense, or is pulled out", async () => {
     await failsOn("card garbled", ["connect", "CARD_MUTE", 3]);
-    await failsOn("card dropping", ["select", "EXCHANGE_FAILED", 1]);
+    await failsOn("card broken", ["select", "EXCHANGE_FAILED", 1]);
+    await failsOn("card pulled", ["select", "CARD_REMOVED", 3]);
   });
 
   test("is no SmartCard-HSM", async () => {

@@ -1,6 +1,7 @@
 // A card in vpcd's first reader: `token` is a simulated one, the others have their fault:
 //   silent       powers up and answers no command        garbled      has an answer to reset that makes no sense
-//   stranger     knows no applet                          dropping     the link breaks at the first command
+//   stranger     knows no applet                          pulled       is taken out at the first command
+//   broken       gives answers that are none
 //   short-card   a simulated token that answers 6700 to extended length
 //   short-reader a simulated token whose reader fails the exchange at extended length
 // Built command first: the token comes from dist.
@@ -15,7 +16,8 @@ async function answer(command) {
   const extended = command.length > 6 && command[4] === 0;
   if (kind === "silent") return null;
   if (kind === "stranger") return Buffer.from("6D00", "hex");
-  if (kind === "dropping") return "drop";
+  if (kind === "pulled") return "pull";
+  if (kind === "broken") return Buffer.from("42", "hex");
   if (kind === "short-card" && extended) return Buffer.from("6700", "hex");
   // One byte is no answer: pcscd calls it a failed exchange, as it does with a reader that refuses the length.
   if (kind === "short-reader" && extended) return Buffer.from("42", "hex");
@@ -52,7 +54,7 @@ async function heard(socket, message) {
     return;
   }
   const said = await answer(message);
-  if (said === "drop") socket.destroy();
+  if (said === "pull") process.exit(0);
   else if (said !== null) say(socket, said);
 }
 
