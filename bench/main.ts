@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { apduCounts } from "./apdu-counts.ts";
+import { dkekFigures } from "./dkek.ts";
 import { type Program, pairedRatio } from "./ratio.ts";
 import { readBinaryBudget, readBinaryPerSecond } from "./read-binary.ts";
 import { severalBudget, severalTimes } from "./several.ts";
@@ -66,6 +67,22 @@ try {
     budget: `<= ${severalBudget.toFixed(2)}x`,
     kept: several.ratio <= severalBudget,
   });
+  const dkek = await dkekFigures(1);
+  rows.push(
+    dkek === null
+      ? {
+          what: "DKEK share file: left out, no C compiler or OpenSSL headers for the peer",
+          figure: "",
+          budget: "",
+          kept: true,
+        }
+      : {
+          what: "DKEK share file: 30 million MD5",
+          figure: `${dkek.ratio.toFixed(3)}x EVP_BytesToKey (${dkek.ours.toFixed(1)} s / ${dkek.peer.toFixed(1)} s)`,
+          budget: "<= 0.27x",
+          kept: dkek.ratio <= 0.27,
+        },
+  );
 } finally {
   rmSync(home, { recursive: true, force: true });
 }
