@@ -1,9 +1,9 @@
 // Runs the tests on other versions of Node: node scripts/node-versions.mjs [--results FOLDER] [24 26 …] [-- TESTS…]
-// All at the same time, since tests mostly wait; what each prints comes whole. Each gets a copy of the work tree with `pcsclite` built for it (or `pcsc-mini`, where that fails), so that the tree's own
-// node_modules stay as they are. --results keeps vitest's JSON report of each as FOLDER/node-VERSION.json.
+// All at the same time, since tests mostly wait; what each prints comes whole. Each gets a copy of the work tree with
+// `pcsclite` built for it (or `pcsc-mini`, where that fails), so that the tree's own node_modules stay as they are. --results keeps vitest's JSON report of each as FOLDER/node-VERSION.json.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -38,10 +38,13 @@ process.exitCode = told.every(({ passed }) => passed) ? 0 : 1;
 
 /** @param {string} version */
 async function testOn(version) {
-  const prefix = installNode(version);
-  const node = join(prefix, "bin", "node");
+  const cached = installNode(version);
   const folder = mkdtempSync(join(tmpdir(), "hsmadm-node-"));
+  const prefix = join(folder, "node_modules", ".cache", "node");
+  const node = join(prefix, "bin", "node");
   try {
+    // Some tests run the command as an ordinary user, who sees neither this folder's default mode nor root's cache.
+    chmodSync(folder, 0o755);
     // Not what was built, and no caches.
     const left = /^(\.git|dist|dist\..*|coverage|node_modules[\\/]\.(cache|vite.*|record-.*))$/;
     cpSync(root, folder, {
@@ -49,6 +52,7 @@ async function testOn(version) {
       verbatimSymlinks: true,
       filter: (path) => !left.test(path.slice(root.length).replace(/^[\\/]/, "")),
     });
+    cpSync(cached, prefix, { recursive: true, verbatimSymlinks: true });
     const env = { ...process.env, npm_config_nodedir: prefix };
     env.PATH = `${join(prefix, "bin")}${delimiter}${process.env.PATH}`;
     const binding = rebuilt(node, folder, env);

@@ -43,6 +43,7 @@ export type {
   TokenStatus,
 } from "./cards/smartcard-hsm/token-status.ts";
 export type { ChainVerdict, TrustedRoot } from "./crypto/cvc-chain.ts";
+export type { PublicKey } from "./crypto/public-key-formats.ts";
 export { type ErrorKind, exitCodes, HsmError, type HsmErrorOptions } from "./errors.ts";
 export { type GuardFloors, type GuardJudgement, judge } from "./services/guard.ts";
 export { fileLedger } from "./services/ledger.ts";
