@@ -1,0 +1,177 @@
+import { toHex } from "../bytes/hex.ts";
+import { fileIds } from "../cards/smartcard-hsm/file-ids.ts";
+import type { TokenKey } from "../cards/smartcard-hsm/keys/token-key.ts";
+import type { DkekState } from "../cards/smartcard-hsm/token-status.ts";
+import type { BackupExtraFile, BackupGap, BackupKey, BackupManifest } from "../crypto/backup-manifest.ts";
+import { keyKindOf, parseKeyBlob } from "../crypto/key-blob.ts";
+import { HsmError } from "../errors.ts";
+import type { BackupSource } from "./backup-card.ts";
+import { domainName, domainProblem, usableDomains } from "./backup-domains.ts";
+
+/** Files that travel with the keys: certificates of authorities, public data objects, and what describes them. */
+const travelling: readonly number[] = [
+  fileIds.authorityCertificate,
+  fileIds.certificateDescription,
+  fileIds.dataDescription,
+  fileIds.publicData,
+];
+
+/** Whether a backup may hold, and a restore write, this file. */
+export function mayTravel(fid: number): boolean {
+  return travelling.includes(fid & 0xff00);
+}
+
+export interface BackupFacts {
+  /** ISO 8601, UTC. */
+  readonly created: string;
+  /** `hsmadm 0.1.0`. */
+  readonly createdBy: string;
+}
+
+export interface BackupStep {
+  /** From 1. */
+  readonly number: number;
+  readonly of: number;
+  readonly label: string;
+}
+
+/** A key in what a backup would hold, before anything is wrapped. */
+export interface BackupCandidate {
+  readonly key: TokenKey;
+  /** Why it has to stay; `null`: it can be wrapped as far as can be told. */
+  readonly reason: string | null;
+}
+
+/**
+ * What a backup would hold. No login needed; where the token shows its check value to nobody else, `domains` were read
+ * after one.
+ * @throws HsmError as {@link usableDomains}
+ */
+export function backupCandidates(
+  keys: readonly TokenKey[],
+  domains: readonly DkekState[],
+  token: string,
+): BackupCandidate[] {
+  const usable = usableDomains(domains, token);
+  return keys.map((key) => {
+    const index = key.metadata?.domain ?? 0;
+    const domain = domains.find((candidate) => candidate.index === index);
+    if (usable.has(index)) return { key, reason: unknownKind(key) };
+    const problem = domain === undefined ? "is not there" : domainProblem(domain);
+    return { key, reason: `${domainName(index, domains)} ${problem}` };
+  });
+}
+
+/** Of a key that nothing describes a backup could not be proved. */
+function unknownKind({ kind, bits }: TokenKey): string | null {
+  if (kind !== "unknown" && bits !== null) return null;
+  return "neither description nor certificate tell what kind of key it is";
+}
+
+/**
+ * Wraps every key and reads what belongs to it: at most four exchanges a key. Needs a login. Nothing on the token is
+ * changed, so it may be broken off and run again.
+ * @throws HsmError as {@link usableDomains}, before a key is touched; `KCV_UNEXPECTED` (check-failed) when a key turns out
+ *   to be wrapped under a DKEK that the token does not show
+ */
+export async function collectBackup(
+  card: BackupSource,
+  facts: BackupFacts,
+  progress: (step: BackupStep) => void = () => undefined,
+): Promise<BackupManifest> {
+  const identity = await card.identity();
+  const token = identity.serial || "the token";
+  const domains = await card.keyDomains();
+  usableDomains(domains, token);
+  const candidates = backupCandidates(await card.listKeys({ metadata: true }), domains, token);
+  const keys: BackupKey[] = [];
+  const notExported: BackupGap[] = [];
+  for (const [i, { key, reason }] of candidates.entries()) {
+    progress({ number: i + 1, of: candidates.length, label: key.label });
+    const stays = (why: string) => notExported.push({ reference: key.ref, label: key.label || null, reason: why });
+    if (reason !== null) {
+      stays(reason);
+      continue;
+    }
+    try {
+      keys.push(entryOf(key, await card.wrapKey(key.ref), domains, token));
+    } catch (error) {
+      if (!(error instanceof HsmError) || error.kind !== "not-supported") throw error;
+      stays(error.message);
+    }
+  }
+  const { files, left } = await travellingFiles(card);
+  return {
+    ...facts,
+    device: {
+      serial: identity.serial,
+      identity: identity.key || null,
+      label: await card.label(),
+      simulated: identity.simulated,
+    },
+    keys,
+    notExported: [...notExported, ...left],
+    files,
+  };
+}
+
+function entryOf(key: TokenKey, blob: Uint8Array, domains: readonly DkekState[], token: string): BackupKey {
+  const parsed = parseKeyBlob(blob);
+  const kcv = toHex(parsed.kcv);
+  const domain = domains.find((candidate) => candidate.kcv === kcv);
+  if (domain === undefined) {
+    throw new HsmError(
+      "KCV_UNEXPECTED",
+      "check-failed",
+      `${token} wrapped key ${key.ref} under a DKEK with KCV ${kcv}, which is none that it shows`,
+      { advice: "no backup was written; `hsmadm doctor` shows what the token answers", token },
+    );
+  }
+  const id = toHex(key.id);
+  return {
+    reference: key.ref,
+    label: key.label || null,
+    id: id === "" || key.id.length > 64 ? null : id,
+    kind: keyKindOf(parsed),
+    bits: key.bits ?? 0,
+    curve: key.curve,
+    domain: domain.index,
+    kcv: parsed.kcv,
+    blob,
+    description: key.descriptionBytes,
+    certificate: key.certificateBytes,
+    useCounter: key.metadata?.usesLeft ?? null,
+  };
+}
+
+async function travellingFiles(card: BackupSource): Promise<{ files: BackupExtraFile[]; left: BackupGap[] }> {
+  const all = [...new Set(await card.listFiles())].sort((a, b) => a - b);
+  const secret = all.filter((fid) => (fid & 0xff00) === fileIds.secretData);
+  const left = secret.map((fid) => ({
+    reference: fid & 0xff,
+    label: null,
+    reason: "no key but a private data object: it would stand in the file in the clear, so it is left out",
+  }));
+  const files: BackupExtraFile[] = [];
+  for (const fid of all.filter(mayTravel)) {
+    // What describes a private data object goes with it.
+    if ((fid & 0xff00) === fileIds.dataDescription && secret.includes(fileIds.secretData + (fid & 0xff))) continue;
+    files.push({ fid: fid.toString(16).toUpperCase().padStart(4, "0"), content: await card.readFile(fid) });
+  }
+  return { files, left };
+}
+
+/** What a person has to know of a backup that was made. */
+export function backupWarnings(manifest: BackupManifest, domains: readonly DkekState[]): string[] {
+  const warnings: string[] = [];
+  const random = domains.filter(({ state }) => state === "random").map(({ kcv }) => kcv);
+  if (manifest.keys.some(({ kcv }) => random.includes(toHex(kcv)))) {
+    warnings.push(
+      "the DKEK was made inside the token, nobody has shares of it: this backup restores on this token only, and not after it is initialised again",
+    );
+  }
+  if (manifest.keys.some(({ useCounter }) => useCounter !== null)) {
+    warnings.push("a wrapped key does not carry its use counter: restored, it may be used without limit");
+  }
+  return warnings;
+}
