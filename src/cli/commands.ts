@@ -1,5 +1,7 @@
 import type { CommandModule } from "./context.ts";
+import { keyCommands } from "./key-commands.ts";
 import { type OptionSpec, secretOptions } from "./options.ts";
+import { shareCommands } from "./share-commands.ts";
 
 /**
  * Every command, once: the parser, `--help`, and later completion and the manual page are made from this table.
@@ -14,7 +16,7 @@ export interface CommandSpec {
     readonly required: boolean;
     readonly many?: boolean;
     /** A second word, as needed as the first: `key rename KEY NAME`. */
-    readonly then?: { readonly name: string; readonly describe: string };
+    readonly second?: { readonly name: string; readonly describe: string };
   };
   readonly options?: readonly OptionSpec[];
   /** Takes another command after `--`. */
@@ -31,7 +33,10 @@ export const nouns: Readonly<Record<string, string>> = {
   device: "tokens: list, status, info, watch, init, label",
   pin: "user PIN: status, verify, change, unblock",
   "so-pin": "SO-PIN: change, explain",
+  key: "keys: generate, list, use, wrap, import, …",
   guard: "run a command only while enough PIN tries are left",
+  share: "DKEK shares: create, import, inspect, check, rotate",
+  domain: "key domains: list, create, delete, clear",
   simulator: "simulated tokens: list, create, reset, serve, …",
   trace: "recordings: show, redact, convert, diff, replay",
   doctor: "find out why a reader or token does not work",
@@ -137,6 +142,7 @@ export const commands: readonly CommandSpec[] = [
     options: [soPin],
     load: () => import("./commands/so-pin-explain.ts"),
   },
+  ...keyCommands,
   {
     words: ["guard"],
     summary: nouns["guard"] ?? "",
@@ -150,6 +156,7 @@ export const commands: readonly CommandSpec[] = [
     takesCommand: true,
     load: () => import("./commands/guard.ts"),
   },
+  ...shareCommands,
   {
     words: ["simulator", "serve"],
     summary: "connect simulated tokens to vpcd readers of pcscd",

@@ -13,6 +13,8 @@ export interface Paths {
   readonly simulator: string;
   /** The last refused PIN of each token, as a digest. */
   readonly ledger: string;
+  /** Which shares went into key domains that still wait for others, as digests. */
+  readonly shares: string;
   /** Real tokens that were met, for completion; no secrets, and nobody misses it. */
   readonly devices: string;
 }
@@ -27,6 +29,7 @@ export function pathsFor(io: Pick<CliIo, "env" | "homeFolder">): Paths {
     config,
     simulator: join(state, "simulator"),
     ledger: join(state, "ledger.json"),
+    shares: join(state, "shares.json"),
     devices: join(state, "devices.json"),
   };
 }

@@ -90,7 +90,8 @@ function readLine(line: Line, prompt: string, shown: boolean): Promise<Uint8Arra
     input.on("error", onEnd);
     for (const name of signals) process.on(name, onSignal);
     input.resume();
-    output.write(wrap(prompt, output.columns).join("\n"));
+    const lines = prompt.split("\n").flatMap((one) => wrap(one, output.columns));
+    output.write(lines.join("\n"));
   });
 }
 

@@ -95,6 +95,11 @@ export async function readKeyDomains(
   return { dkek, keyDomains: domains ? states : null };
 }
 
+/** The state of one key domain. */
+export async function readKeyDomain(session: Session, index: number): Promise<DkekState> {
+  return plain(await session.send(queryKeyDomain(index)));
+}
+
 /** Without what the answer says about other domains. */
 export function plain({ index, state, shares, outstanding, kcv, kcvNote }: KeyDomainAnswer): DkekState {
   return { index, state, shares, outstanding, kcv, kcvNote };

@@ -1,7 +1,7 @@
 import { clearKeyDomain, createKeyDomain, deleteKeyDomain, importDkekShare } from "../domain-commands.ts";
 import { fileIds } from "../file-ids.ts";
 import { listFiles, readFileIfThere } from "../files.ts";
-import { readKeyDomains } from "../key-domains.ts";
+import { readKeyDomain, readKeyDomains } from "../key-domains.ts";
 import type { NewKeyDescription } from "../pkcs15-key-description.ts";
 import type { Session } from "../session.ts";
 import type { DkekState, TokenIdentity } from "../token-status.ts";
@@ -144,6 +144,11 @@ export abstract class KeyVerbs {
   async keyDomains(): Promise<readonly DkekState[]> {
     const { dkek, keyDomains } = await readKeyDomains(this.#session, "all");
     return keyDomains ?? [dkek];
+  }
+
+  /** One key domain: one exchange. */
+  async keyDomain(domain: number): Promise<DkekState> {
+    return readKeyDomain(this.#session, domain);
   }
 
   async importDkekShare(share: Uint8Array, domain = 0): Promise<DkekState> {
