@@ -1,5 +1,6 @@
-import type { CardChannel, ExchangeOptions } from "./channel.ts";
+import type { CardChannel } from "./channel.ts";
 import { decodeCommand, encodeCommand, isExtended, shortLimits } from "./command.ts";
+import { wrappedChannel } from "./wrapped-channel.ts";
 
 /** CLA bit 5 (ISO 7816-4 section 5.3.3): not the last command of a chain. */
 const moreFollows = 0x10;
@@ -13,29 +14,21 @@ const moreFollows = 0x10;
  * answered `9000`, and that answer is handed on.
  */
 export function withCommandChaining(channel: CardChannel): CardChannel {
-  return {
-    get atr() {
-      return channel.atr;
-    },
-    where: channel.where,
-    reset: () => channel.reset(),
-    close: () => channel.close(),
-    async transceive(command: Uint8Array, options?: ExchangeOptions): Promise<Uint8Array> {
-      const whole = decodeCommand(command);
-      if (!isExtended(whole)) return channel.transceive(command, options);
-      const data = whole.data ?? new Uint8Array(0);
-      let offset = 0;
-      for (; data.length - offset > shortLimits.data; offset += shortLimits.data) {
-        const part = data.subarray(offset, offset + shortLimits.data);
-        const { ins, p1, p2 } = whole;
-        const answer = await channel.transceive(
-          encodeCommand({ cla: whole.cla | moreFollows, ins, p1, p2, data: part }),
-          options,
-        );
-        if (answer.length !== 2 || answer[0] !== 0x90 || answer[1] !== 0x00) return answer;
-      }
-      const le = whole.le === undefined ? undefined : Math.min(whole.le, shortLimits.le);
-      return channel.transceive(encodeCommand({ ...whole, data: data.subarray(offset), le, extended: false }), options);
-    },
-  };
+  return wrappedChannel(channel, async (command, options) => {
+    const whole = decodeCommand(command);
+    if (!isExtended(whole)) return channel.transceive(command, options);
+    const data = whole.data ?? new Uint8Array(0);
+    let offset = 0;
+    for (; data.length - offset > shortLimits.data; offset += shortLimits.data) {
+      const part = data.subarray(offset, offset + shortLimits.data);
+      const { ins, p1, p2 } = whole;
+      const answer = await channel.transceive(
+        encodeCommand({ cla: whole.cla | moreFollows, ins, p1, p2, data: part }),
+        options,
+      );
+      if (answer.length !== 2 || answer[0] !== 0x90 || answer[1] !== 0x00) return answer;
+    }
+    const le = whole.le === undefined ? undefined : Math.min(whole.le, shortLimits.le);
+    return channel.transceive(encodeCommand({ ...whole, data: data.subarray(offset), le, extended: false }), options);
+  });
 }

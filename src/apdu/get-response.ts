@@ -1,8 +1,9 @@
 import { concat } from "../bytes/bytes.ts";
 import { HsmError } from "../errors.ts";
-import type { CardChannel, ExchangeOptions } from "./channel.ts";
+import type { CardChannel } from "./channel.ts";
 import { encodeCommand } from "./command.ts";
 import { decodeResponse, encodeResponse, type ResponseApdu } from "./response.ts";
+import { wrappedChannel } from "./wrapped-channel.ts";
 
 /** A card that always says "more" would be followed for ever: both limits are its end. */
 export const getResponseLimits = { rounds: 256, bytes: 65_536 } as const;
@@ -14,30 +15,22 @@ export const getResponseLimits = { rounds: 256, bytes: 65_536 } as const;
  * `transceive` throws HsmError `RESPONSE_ENDLESS` (unexpected) when the card passes {@link getResponseLimits}.
  */
 export function withGetResponse(channel: CardChannel): CardChannel {
-  return {
-    get atr() {
-      return channel.atr;
-    },
-    where: channel.where,
-    reset: () => channel.reset(),
-    close: () => channel.close(),
-    async transceive(command: Uint8Array, options?: ExchangeOptions): Promise<Uint8Array> {
-      const bytes = await channel.transceive(command, options);
-      if (!announcesMore(bytes)) return bytes;
-      const parts: Uint8Array[] = [];
-      let answer: ResponseApdu = decodeResponse(bytes);
-      let total = 0;
-      for (let round = 0; ; round++) {
-        parts.push(answer.data);
-        total += answer.data.length;
-        if (total > getResponseLimits.bytes) throw endless(channel, `more than ${getResponseLimits.bytes} bytes`);
-        if (answer.sw >> 8 !== 0x61) return encodeResponse({ data: concat(...parts), sw: answer.sw });
-        if (round === getResponseLimits.rounds) throw endless(channel, `more than ${round} rounds`);
-        const fetch = { cla: classOf(command), ins: 0xc0, p1: 0, p2: 0, le: answer.sw & 0xff || 256 };
-        answer = decodeResponse(await channel.transceive(encodeCommand(fetch), options));
-      }
-    },
-  };
+  return wrappedChannel(channel, async (command, options) => {
+    const bytes = await channel.transceive(command, options);
+    if (!announcesMore(bytes)) return bytes;
+    const parts: Uint8Array[] = [];
+    let answer: ResponseApdu = decodeResponse(bytes);
+    let total = 0;
+    for (let round = 0; ; round++) {
+      parts.push(answer.data);
+      total += answer.data.length;
+      if (total > getResponseLimits.bytes) throw endless(channel, `more than ${getResponseLimits.bytes} bytes`);
+      if (answer.sw >> 8 !== 0x61) return encodeResponse({ data: concat(...parts), sw: answer.sw });
+      if (round === getResponseLimits.rounds) throw endless(channel, `more than ${round} rounds`);
+      const fetch = { cla: classOf(command), ins: 0xc0, p1: 0, p2: 0, le: answer.sw & 0xff || 256 };
+      answer = decodeResponse(await channel.transceive(encodeCommand(fetch), options));
+    }
+  });
 }
 
 function announcesMore(bytes: Uint8Array): boolean {

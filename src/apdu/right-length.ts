@@ -1,5 +1,6 @@
-import type { CardChannel, ExchangeOptions } from "./channel.ts";
+import type { CardChannel } from "./channel.ts";
 import { type CommandApdu, decodeCommand, encodeCommand } from "./command.ts";
+import { wrappedChannel } from "./wrapped-channel.ts";
 
 /** VERIFY, CHANGE REFERENCE DATA, RESET RETRY COUNTER, INITIALIZE DEVICE: each may cost a try. */
 const presentsPin: ReadonlySet<number> = new Set([0x20, 0x24, 0x2c, 0x50]);
@@ -11,22 +12,14 @@ const presentsPin: ReadonlySet<number> = new Set([0x20, 0x24, 0x2c, 0x50]);
  * a second time: were the card wrong about that, the second sending would cost a try. Such an answer is handed on.
  */
 export function withRightLength(channel: CardChannel): CardChannel {
-  return {
-    get atr() {
-      return channel.atr;
-    },
-    where: channel.where,
-    reset: () => channel.reset(),
-    close: () => channel.close(),
-    async transceive(command: Uint8Array, options?: ExchangeOptions): Promise<Uint8Array> {
-      const answer = await channel.transceive(command, options);
-      if (answer.length !== 2 || answer[0] !== 0x6c || presentsPin.has(command[1] ?? 0)) return answer;
-      const le = (answer[1] as number) || 256;
-      const asked = decoded(command);
-      if (asked === null || asked.le === le) return answer;
-      return channel.transceive(encodeCommand({ ...asked, le }), options);
-    },
-  };
+  return wrappedChannel(channel, async (command, options) => {
+    const answer = await channel.transceive(command, options);
+    if (answer.length !== 2 || answer[0] !== 0x6c || presentsPin.has(command[1] ?? 0)) return answer;
+    const le = (answer[1] as number) || 256;
+    const asked = decoded(command);
+    if (asked === null || asked.le === le) return answer;
+    return channel.transceive(encodeCommand({ ...asked, le }), options);
+  });
 }
 
 function decoded(command: Uint8Array): CommandApdu | null {
