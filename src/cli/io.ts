@@ -25,7 +25,7 @@ export interface CliIo {
 export type CliSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
 interface TextSink {
-  write(text: string): unknown;
+  write(text: string | Uint8Array): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
 }

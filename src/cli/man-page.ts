@@ -80,13 +80,13 @@ function commandItem(spec: CommandSpec): string[] {
     `.B ${escaped(`hsmadm ${spec.words.join(" ")}${word}${options.join("")}${rest}`)}`,
     single ? "\\&" : text(spec.summary),
     ...(positional === undefined ? [] : nested([[positional.name, positional.describe]])),
-    ...(positional?.then === undefined ? [] : nested([[positional.then.name, positional.then.describe]])),
+    ...(positional?.second === undefined ? [] : nested([[positional.second.name, positional.second.describe]])),
     ...nested((spec.options ?? []).map(optionWords)),
   ];
 }
 
-function bracketed({ name, required, many, then }: NonNullable<CommandSpec["positional"]>): string {
-  const word = `${name}${many ? " …" : ""}${then === undefined ? "" : ` ${then.name}`}`;
+function bracketed({ name, required, many, second }: NonNullable<CommandSpec["positional"]>): string {
+  const word = `${name}${many ? " …" : ""}${second === undefined ? "" : ` ${second.name}`}`;
   return required ? word : `[${word}]`;
 }
 

@@ -40,4 +40,5 @@ export const secretOptions = {
   soPin: source("so-pin", "the SO-PIN (16 hex digits)"),
   newPin: source("new-pin", "the new user PIN"),
   newSoPin: source("new-so-pin", "the new SO-PIN (16 hex digits)"),
+  password: source("password", "the password of the file"),
 } as const;

@@ -28,6 +28,11 @@ export class Output {
     return columnsOf(this.#io.stdout);
   }
 
+  /** Bytes of a file that was asked for on standard output, as they are; nothing else stands there then. */
+  raw(bytes: Uint8Array): void {
+    this.#io.stdout.write(bytes);
+  }
+
   /** What the command found out, for programs and for people. The last call holds. */
   result(document: Document, lines: readonly string[]): void {
     this.#result = { document, lines };

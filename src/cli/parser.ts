@@ -152,13 +152,13 @@ function positionalWord(spec: CommandSpec): string {
   const { positional } = spec;
   if (positional === undefined) return "";
   const name = positional.many ? `${positional.name}..` : positional.name;
-  const then = positional.then === undefined ? "" : ` <${positional.then.name}>`;
-  return positional.required ? ` <${name}>${then}` : ` [${name}]${then}`;
+  const second = positional.second === undefined ? "" : ` <${positional.second.name}>`;
+  return positional.required ? ` <${name}>${second}` : ` [${name}]${second}`;
 }
 
 function wordsOf({ positional }: CommandSpec): readonly { readonly name: string; readonly describe: string }[] {
   if (positional === undefined) return [];
-  return positional.then === undefined ? [positional] : [positional, positional.then];
+  return positional.second === undefined ? [positional] : [positional, positional.second];
 }
 
 function describeCommand(parser: Argv, spec: CommandSpec): Argv {

@@ -39,7 +39,7 @@ describe("command line", () => {
 
   test("every command of the table is reached by its words", async () => {
     for (const spec of commands) {
-      const word = spec.positional?.required ? ["word"] : [];
+      const word = spec.positional?.required ? ["word", ...(spec.positional.second === undefined ? [] : ["word"])] : [];
       const line = await command(...spec.words, ...word);
       expect(line.spec).toBe(spec);
     }

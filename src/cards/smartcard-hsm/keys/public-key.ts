@@ -60,6 +60,17 @@ function keyOfX509(certificate: Tlv): TokenPublicKey {
   return keyOfSpki(key);
 }
 
+/**
+ * Reads a SubjectPublicKeyInfo (RFC 5280), or the one in an X.509 certificate: what files with public keys hold.
+ * @throws HsmError `TLV_INVALID` or `KEY_CERTIFICATE_INVALID` (check-failed)
+ */
+export function parsePublicKeyInfo(bytes: Uint8Array): TokenPublicKey {
+  const object = readTlv(bytes, what);
+  if (object.tag !== 0x30) throw invalid("it is no public key");
+  const [, second] = readTlvs(object.value, what);
+  return second?.tag === 0x03 ? keyOfSpki(object) : keyOfX509(object);
+}
+
 const rsaOid = "2A864886F70D010101";
 const ecOid = "2A8648CE3D0201";
 

@@ -1,0 +1,31 @@
+import { findKey } from "../../services/keys-find.ts";
+import { confirmDestruction } from "../confirm.ts";
+import type { CommandContext } from "../context.ts";
+import { keyFacts, keyTitle } from "../key-facts.ts";
+import { withKeysAndPin } from "../key-session.ts";
+import { tokenTitle } from "../wording.ts";
+
+/** Destroys a key with its description and certificate. */
+export async function run(context: CommandContext): Promise<undefined> {
+  const { args, globals, output } = context;
+  await withKeysAndPin(context, async (session) => {
+    const { card, device, token, name, memory } = session;
+    const key = await findKey(card, args.required("KEY"), memory);
+    if (globals.dryRun) {
+      output.result({ dryRun: true, token, key: keyFacts(key) }, [
+        `would destroy ${keyTitle(key)} on ${name}; nothing was sent`,
+      ]);
+      return;
+    }
+    const beside = key.certificate === null ? "" : " and the certificate beside it";
+    await confirmDestruction(context, {
+      losses: [`${keyTitle(key)}${beside}, on ${await tokenTitle(device)}`],
+      serial: token.serial ?? token.where,
+      exact: device.exact,
+    });
+    await session.login();
+    await session.forgetKeys();
+    await card.deleteKey(key.ref);
+    output.result({ token, key: keyFacts(key), deleted: true }, [`${keyTitle(key)} on ${name} is destroyed`]);
+  });
+}

@@ -1,0 +1,32 @@
+import { keyName } from "../../cards/smartcard-hsm/keys/token-key.ts";
+import { findKey } from "../../services/keys-find.ts";
+import { checkNewKey } from "../../services/keys-new.ts";
+import type { CommandContext } from "../context.ts";
+import { usage } from "../failure.ts";
+import { keyFacts } from "../key-facts.ts";
+import { withKeysAndPin } from "../key-session.ts";
+
+/** Gives a key another label. The key, its id and its certificate stay. */
+export async function run(context: CommandContext): Promise<undefined> {
+  const { args, globals, output } = context;
+  const label = args.required("NAME");
+  if (label === "") throw usage("ARGUMENT_MISSING", "the new label is empty");
+  await withKeysAndPin(context, async (session) => {
+    const { card, token, name, memory } = session;
+    const key = await findKey(card, args.required("KEY"), memory);
+    const others = (await card.listKeys()).filter(({ ref }) => ref !== key.ref);
+    checkNewKey(others, { label }, name, args.flag("allow-duplicate"));
+    if (globals.dryRun) {
+      output.result({ dryRun: true, token, key: keyFacts(key), label }, [
+        `would call ${keyName(key)} "${label}"; nothing was sent`,
+      ]);
+      return;
+    }
+    await session.login();
+    await session.forgetKeys();
+    await card.renameKey(key.ref, label);
+    output.result({ token, key: { ...keyFacts(key), label }, before: key.label }, [
+      `${keyName(key)} on ${name} is now called "${label}"`,
+    ]);
+  });
+}
