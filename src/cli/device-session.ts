@@ -5,10 +5,10 @@ import { HsmError } from "../errors.ts";
 import type { TraceRecorder } from "../transport/trace/recorder.ts";
 import type { CommandContext } from "./context.ts";
 import { type DeviceSpec, parseDeviceSpec } from "./device-spec.ts";
-import { usage } from "./failure.ts";
 import { interruptible } from "./interruption.ts";
 import { ensurePrivateFolder } from "./paths.ts";
 import type { RawDevice } from "./raw-device.ts";
+import { reachDevice } from "./reach-device.ts";
 
 /** A token that was found, opened and is the one that was meant. */
 export interface OpenDevice {
@@ -29,14 +29,37 @@ export async function withDevice<T>(
   work: (device: OpenDevice) => Promise<T>,
 ): Promise<T> {
   const spec = parseDeviceSpec(context.globals.device ?? "auto");
+  return reachInTurn(context, (open) => open(spec, access, work));
+}
+
+type OpenInTurn<Device> = <T>(
+  device: Device,
+  access: "shared" | "exclusive",
+  work: (device: OpenDevice) => Promise<T>,
+) => Promise<T>;
+
+/** Devices that the command line names otherwise than by `--device`, one after the other, in one trace. */
+export async function inTurn<T>(
+  context: CommandContext,
+  session: (open: OpenInTurn<string>) => Promise<T>,
+): Promise<T> {
+  return reachInTurn(context, (open) => session((device, access, work) => open(parseDeviceSpec(device), access, work)));
+}
+
+async function reachInTurn<T>(
+  context: CommandContext,
+  session: (open: OpenInTurn<DeviceSpec>) => Promise<T>,
+): Promise<T> {
   const recorder = await startRecorder(context);
   let recorded = false;
   try {
-    const raw = await reach(context, spec, access, recorder);
-    recorded = true;
-    const result = await useDevice(context, recorder === undefined ? raw : await recordedBy(recorder, raw), work);
-    raw.complete?.();
-    return result;
+    return await session(async (spec, access, work) => {
+      const raw = await reachDevice(context, spec, access, recorder);
+      recorded = true;
+      const result = await useDevice(context, recorder === undefined ? raw : await recordedBy(recorder, raw), work);
+      raw.complete?.();
+      return result;
+    });
   } finally {
     await (recorded ? recorder?.finish() : recorder?.abandon());
   }
@@ -96,30 +119,6 @@ export async function startRecorder({ globals, io }: CommandContext): Promise<Tr
     header: { tool: `hsmadm ${io.version()}` },
     now: io.now,
   });
-}
-
-async function reach(
-  context: CommandContext,
-  spec: DeviceSpec,
-  access: "shared" | "exclusive",
-  recorder: TraceRecorder | undefined,
-): Promise<RawDevice> {
-  switch (spec.kind) {
-    case "none":
-      throw usage("DEVICE_NONE", "this command needs a token, and --device says none");
-    case "simulated": {
-      const { openSimulated } = await import("./simulated-device.ts");
-      return openSimulated(context, spec.name);
-    }
-    case "trace": {
-      const { openTrace } = await import("./trace-device.ts");
-      return openTrace(context, spec.path);
-    }
-    default: {
-      const { openInReader } = await import("./reader-device.ts");
-      return openInReader(context, spec, access, recorder);
-    }
-  }
 }
 
 /** Floors and the memory of refused PINs. A replayed card has no tries to lose and nothing to remember. */

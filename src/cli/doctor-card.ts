@@ -11,6 +11,7 @@ import type { CommandContext } from "./context.ts";
 import type { DeviceSpec } from "./device-spec.ts";
 import { interruptible } from "./interruption.ts";
 import type { RawDevice } from "./raw-device.ts";
+import { reachDevice } from "./reach-device.ts";
 
 /** Anything that may be a card. */
 export type CardSpec = Exclude<DeviceSpec, { readonly kind: "none" }>;
@@ -40,7 +41,7 @@ export class CardOnLadder {
 
   /** Reaches the card and powers it. */
   async connect(): Promise<string> {
-    this.#raw = await reach(this.#context, this.#spec, this.#recorder);
+    this.#raw = await reachDevice(this.#context, this.#spec, "shared", this.#recorder);
     const { channel, deadlineMs } = this.#raw;
     const seen = this.#recorder === undefined ? channel : this.#recorder.record(channel, smartCardHsmRedactor());
     this.#channel = interruptible(standardStack(seen, { deadlineMs }), this.#context.signal);
@@ -91,22 +92,5 @@ export class CardOnLadder {
   #connected(): CardChannel {
     if (this.#channel === undefined) throw new Error("the card was not connected");
     return this.#channel;
-  }
-}
-
-async function reach(context: CommandContext, spec: CardSpec, recorder: TraceRecorder | undefined): Promise<RawDevice> {
-  switch (spec.kind) {
-    case "simulated": {
-      const { openSimulated } = await import("./simulated-device.ts");
-      return openSimulated(context, spec.name);
-    }
-    case "trace": {
-      const { openTrace } = await import("./trace-device.ts");
-      return openTrace(context, spec.path);
-    }
-    default: {
-      const { openInReader } = await import("./reader-device.ts");
-      return openInReader(context, spec, "shared", recorder);
-    }
   }
 }
