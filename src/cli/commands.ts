@@ -1,3 +1,4 @@
+import { backupCommands } from "./backup-commands.ts";
 import type { CommandModule } from "./context.ts";
 import { keyCommands } from "./key-commands.ts";
 import { type OptionSpec, secretOptions } from "./options.ts";
@@ -37,6 +38,7 @@ export const nouns: Readonly<Record<string, string>> = {
   guard: "run a command only while enough PIN tries are left",
   share: "DKEK shares: create, import, inspect, check, rotate",
   domain: "key domains: list, create, delete, clear",
+  backup: "all keys: create, verify, list, restore, clone",
   simulator: "simulated tokens: list, create, reset, serve, …",
   trace: "recordings: show, redact, convert, diff, replay",
   doctor: "find out why a reader or token does not work",
@@ -157,6 +159,7 @@ export const commands: readonly CommandSpec[] = [
     load: () => import("./commands/guard.ts"),
   },
   ...shareCommands,
+  ...backupCommands,
   {
     words: ["simulator", "serve"],
     summary: "connect simulated tokens to vpcd readers of pcscd",

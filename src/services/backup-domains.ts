@@ -70,7 +70,7 @@ export function usableDomains(domains: readonly DkekState[], token: string): Map
 export function requireSameDkek(manifest: BackupManifest, domains: readonly DkekState[], token: string): void {
   if (manifest.keys.length === 0) return;
   const there = new Set(usableDomains(domains, token).values());
-  const foreign = new Set(manifest.keys.map(({ kcv }) => toHex(kcv)).filter((kcv) => !there.has(kcv)));
+  const foreign = new Set(manifest.keys.map(({ kcv }) => toHex(kcv)).filter((kcv) => kcv !== "" && !there.has(kcv)));
   if (foreign.size === 0) return;
   throw new HsmError(
     "KCV_UNEXPECTED",

@@ -1,8 +1,8 @@
-import { toHex } from "../bytes/hex.ts";
+import { fromHex, toHex } from "../bytes/hex.ts";
 import { fileIds } from "../cards/smartcard-hsm/file-ids.ts";
 import type { TokenKey } from "../cards/smartcard-hsm/keys/token-key.ts";
 import type { DkekState } from "../cards/smartcard-hsm/token-status.ts";
-import type { BackupExtraFile, BackupGap, BackupKey, BackupManifest } from "../crypto/backup-manifest.ts";
+import type { BackupDevice, BackupExtraFile, BackupGap, BackupKey, BackupManifest } from "../crypto/backup-manifest.ts";
 import { keyKindOf, parseKeyBlob } from "../crypto/key-blob.ts";
 import { HsmError } from "../errors.ts";
 import type { BackupSource } from "./backup-card.ts";
@@ -101,17 +101,57 @@ export async function collectBackup(
     }
   }
   const { files, left } = await travellingFiles(card);
+  return { ...facts, device: await deviceOf(card), keys, notExported: [...notExported, ...left], files };
+}
+
+/**
+ * What a backup would hold, without the wrapped keys: no login needed, nothing but reading. A check value that the token
+ * shows to nobody before a login is empty.
+ * @throws HsmError as {@link usableDomains}
+ */
+export async function previewBackup(card: BackupSource, facts: BackupFacts): Promise<BackupManifest> {
+  const identity = await card.identity();
+  const domains = (await card.keyDomains()).map((domain) =>
+    domain.kcvNote === "before-login" ? { ...domain, kcv: "" } : domain,
+  );
+  const keys: BackupKey[] = [];
+  const notExported: BackupGap[] = [];
+  const all = await card.listKeys({ metadata: true });
+  for (const { key, reason } of backupCandidates(all, domains, identity.serial || "the token")) {
+    if (reason !== null || key.kind === "unknown") {
+      notExported.push({ reference: key.ref, label: key.label || null, reason: reason ?? "" });
+      continue;
+    }
+    const domain = domains.find(({ index }) => index === (key.metadata?.domain ?? 0));
+    keys.push({
+      ...described(key),
+      kind: key.kind,
+      domain: domain?.index ?? 0,
+      kcv: fromHex(domain?.kcv ?? ""),
+      blob: new Uint8Array(0),
+    });
+  }
+  const { files, left } = await travellingFiles(card);
+  return { ...facts, device: await deviceOf(card), keys, notExported: [...notExported, ...left], files };
+}
+
+async function deviceOf(card: BackupSource): Promise<BackupDevice> {
+  const { serial, key, simulated } = await card.identity();
+  return { serial, identity: key || null, label: await card.label(), simulated };
+}
+
+/** What is known of a key without wrapping it. */
+function described(key: TokenKey): Omit<BackupKey, "kind" | "domain" | "kcv" | "blob"> {
+  const id = toHex(key.id);
   return {
-    ...facts,
-    device: {
-      serial: identity.serial,
-      identity: identity.key || null,
-      label: await card.label(),
-      simulated: identity.simulated,
-    },
-    keys,
-    notExported: [...notExported, ...left],
-    files,
+    reference: key.ref,
+    label: key.label || null,
+    id: id === "" || key.id.length > 64 ? null : id,
+    bits: key.bits ?? 0,
+    curve: key.curve,
+    description: key.descriptionBytes,
+    certificate: key.certificateBytes,
+    useCounter: key.metadata?.usesLeft ?? null,
   };
 }
 
@@ -127,21 +167,7 @@ function entryOf(key: TokenKey, blob: Uint8Array, domains: readonly DkekState[],
       { advice: "no backup was written; `hsmadm doctor` shows what the token answers", token },
     );
   }
-  const id = toHex(key.id);
-  return {
-    reference: key.ref,
-    label: key.label || null,
-    id: id === "" || key.id.length > 64 ? null : id,
-    kind: keyKindOf(parsed),
-    bits: key.bits ?? 0,
-    curve: key.curve,
-    domain: domain.index,
-    kcv: parsed.kcv,
-    blob,
-    description: key.descriptionBytes,
-    certificate: key.certificateBytes,
-    useCounter: key.metadata?.usesLeft ?? null,
-  };
+  return { ...described(key), kind: keyKindOf(parsed), domain: domain.index, kcv: parsed.kcv, blob };
 }
 
 async function travellingFiles(card: BackupSource): Promise<{ files: BackupExtraFile[]; left: BackupGap[] }> {
