@@ -26,6 +26,19 @@ export async function readShareContent(path: string): Promise<Uint8Array> {
   }
 }
 
+/** Says which of several files an error is about. */
+export async function named<T>(path: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof HsmError) || !namedCodes.includes(error.code)) throw error;
+    const { code, kind, message, advice, details, cause } = error;
+    throw new HsmError(code, kind, `${path}: ${message}`, { advice, details, cause });
+  }
+}
+
+const namedCodes = ["SHARE_PASSWORD_WRONG", "SHARE_FILE_INVALID", "DKEK_SHARE_ZERO"];
+
 /** Known before seconds are spent on the password. @throws HsmError `FILE_EXISTS` (conflict) */
 export async function refuseExisting(paths: readonly string[], overwrite: boolean): Promise<void> {
   if (overwrite) return;
@@ -58,7 +71,7 @@ export async function writeSecretFile(path: string, content: Uint8Array, overwri
     if (overwrite) await rename(temporary, path);
     else await linkNew(temporary, path);
   } catch (cause) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => undefined);
     if (cause instanceof HsmError) throw cause;
     throw new HsmError("FILE_NOT_WRITABLE", "service", `${path} cannot be written: ${messageOf(cause)}`, {
       advice: "name a file in a folder that exists and that you may write to",

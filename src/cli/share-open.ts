@@ -1,11 +1,10 @@
 import { basename } from "node:path";
 import { openShareFile, parseShareFile } from "../crypto/dkek-share-file.ts";
 import { openSplitShareFile } from "../crypto/split-share.ts";
-import { HsmError } from "../errors.ts";
 import type { NamedShare } from "../services/shares.ts";
 import type { CommandContext } from "./context.ts";
 import { usage } from "./failure.ts";
-import { readShareContent } from "./share-files.ts";
+import { named, readShareContent } from "./share-files.ts";
 import { type PartSource, shareParts } from "./share-parts.ts";
 import { sharePasswords } from "./share-password.ts";
 import { underBar } from "./share-progress.ts";
@@ -35,7 +34,7 @@ export async function openShares(
   const contents: Uint8Array[] = [];
   for (const path of files) {
     const content = await readShareContent(path);
-    await named(path, async () => parseShareFile(content));
+    await named(path, () => parseShareFile(content));
     contents.push(content);
   }
   const parts = split ? await shareParts(context) : null;
@@ -79,16 +78,3 @@ async function openWithParts(
   password.fill(0);
   return share;
 }
-
-/** Says which of several files an error is about. */
-async function named<T>(path: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof HsmError) || !namedCodes.includes(error.code)) throw error;
-    const { code, kind, message, advice, details, cause } = error;
-    throw new HsmError(code, kind, `${path}: ${message}`, { advice, details, cause });
-  }
-}
-
-const namedCodes = ["SHARE_PASSWORD_WRONG", "SHARE_FILE_INVALID", "DKEK_SHARE_ZERO"];

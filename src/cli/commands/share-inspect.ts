@@ -1,14 +1,14 @@
 import { toHex } from "../../bytes/hex.ts";
 import { parseShareFile, shareFileBytes } from "../../crypto/dkek-share-file.ts";
 import type { CommandContext } from "../context.ts";
-import { readShareContent, sha256 } from "../share-files.ts";
+import { named, readShareContent, sha256 } from "../share-files.ts";
 import { aligned } from "../wording.ts";
 
 /** What a share file tells without its password. */
 export async function run(context: CommandContext): Promise<undefined> {
   const path = context.args.required("FILE");
   const content = await readShareContent(path);
-  const { salt } = parseShareFile(content);
+  const { salt } = await named(path, () => parseShareFile(content));
   const form = content.length === shareFileBytes ? "binary" : "printed";
   const facts = { file: path, form, bytes: content.length, salt: toHex(salt), sha256: sha256(content) };
   context.output.result(facts, [
