@@ -21,15 +21,15 @@ export async function login(device: OpenDevice, pin: Secret): Promise<void> {
   await device.card.verifyUserPin((counter) => pin.value({ token: title, stake: stakeWords("user-pin", counter) }));
 }
 
-export function backupFacts({ io }: CommandContext): BackupFacts {
-  return { created: io.now().toISOString(), createdBy: `hsmadm ${io.version()}` };
+export function backupFacts({ io }: CommandContext, { simulated }: OpenDevice): BackupFacts {
+  return { created: io.now().toISOString(), createdBy: `hsmadm ${io.version()}`, simulated };
 }
 
 /** Logs in and wraps every key of the token. What a person has to know of the result is said. */
 export async function collectFrom(context: CommandContext, device: OpenDevice, pin: Secret): Promise<BackupManifest> {
   const { output } = context;
   await login(device, pin);
-  const facts = backupFacts(context);
+  const facts = backupFacts(context, device);
   const manifest = await collectBackup(device.card, facts, ({ number, of, label }) =>
     output.progress(`wrapping key ${number} of ${of}${label === "" ? "" : ` "${label}"`} …`),
   );

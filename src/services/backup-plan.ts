@@ -52,7 +52,6 @@ export async function planRestore(
   replace: boolean,
 ): Promise<RestorePlan> {
   const wanted = manifest.files.map(fileOf);
-  const files = await card.listFiles();
   const keys = manifest.keys.length === 0 ? [] : await card.listKeys({ metadata: false });
   const matches = new Map<BackupKey, TokenKey>();
   for (const entry of manifest.keys) {
@@ -61,9 +60,9 @@ export async function planRestore(
   }
   const planned: PlannedKey[] = [];
   for (const entry of manifest.keys) {
-    planned.push(await planKey({ card, entry, keys, matches, files, replace }));
+    planned.push(await planKey({ card, entry, keys, matches, replace }));
   }
-  return { keys: planned, files: await planFiles(card, wanted, files, replace) };
+  return { keys: planned, files: await planFiles(card, wanted, replace) };
 }
 
 interface Situation {
@@ -71,18 +70,17 @@ interface Situation {
   readonly entry: BackupKey;
   readonly keys: readonly TokenKey[];
   readonly matches: ReadonlyMap<BackupKey, TokenKey>;
-  readonly files: readonly number[];
   readonly replace: boolean;
 }
 
 async function planKey(situation: Situation): Promise<PlannedKey> {
-  const { card, entry, keys, matches, files, replace } = situation;
+  const { card, entry, keys, matches, replace } = situation;
   const plain = (action: RestoreAction, reason: string | null): PlannedKey => ({ entry, action, reason, inTheWay: [] });
   const twin = matches.get(entry);
   if (twin !== undefined && twin.ref !== entry.reference) return plain("skip", `it is there as ${keyName(twin)}`);
   if (twin !== undefined) return plain(...planTwin(entry, twin));
   const there = keys.find(({ ref }) => ref === entry.reference);
-  if (there !== undefined && files.includes(fileIds.certificate + there.ref) && isMarked(entry)) {
+  if (there !== undefined && isMarked(entry)) {
     const mark = await readIfThere(card, fileIds.certificate + there.ref);
     if (mark !== null && equal(mark, restoreMark(entry))) return plain("finish", "a restore was interrupted here");
   }
@@ -179,12 +177,11 @@ function fileOf({ fid, content }: BackupExtraFile): { fid: number; content: Uint
 async function planFiles(
   card: BackupSource,
   wanted: readonly { fid: number; content: Uint8Array }[],
-  there: readonly number[],
   replace: boolean,
 ): Promise<PlannedFile[]> {
   const planned: PlannedFile[] = [];
   for (const { fid, content } of wanted) {
-    const now = there.includes(fid) ? await readIfThere(card, fid) : null;
+    const now = await readIfThere(card, fid);
     planned.push({ fid, content, action: fileAction(content, now, replace) });
   }
   return planned;

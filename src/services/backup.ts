@@ -2,10 +2,10 @@ import { fromHex, toHex } from "../bytes/hex.ts";
 import { fileIds } from "../cards/smartcard-hsm/file-ids.ts";
 import type { TokenKey } from "../cards/smartcard-hsm/keys/token-key.ts";
 import type { DkekState } from "../cards/smartcard-hsm/token-status.ts";
-import type { BackupDevice, BackupExtraFile, BackupGap, BackupKey, BackupManifest } from "../crypto/backup-manifest.ts";
+import type { BackupExtraFile, BackupGap, BackupKey, BackupManifest } from "../crypto/backup-manifest.ts";
 import { keyKindOf, parseKeyBlob } from "../crypto/key-blob.ts";
 import { HsmError } from "../errors.ts";
-import type { BackupSource } from "./backup-card.ts";
+import { type BackupSource, readIfThere } from "./backup-card.ts";
 import { domainName, domainProblem, usableDomains } from "./backup-domains.ts";
 
 /** Files that travel with the keys: certificates of authorities, public data objects, and what describes them. */
@@ -26,6 +26,8 @@ export interface BackupFacts {
   readonly created: string;
   /** `hsmadm 0.1.0`. */
   readonly createdBy: string;
+  /** Of the device: a token that says nothing of it may be known to be simulated all the same. */
+  readonly simulated: boolean;
 }
 
 export interface BackupStep {
@@ -101,7 +103,7 @@ export async function collectBackup(
     }
   }
   const { files, left } = await travellingFiles(card);
-  return { ...facts, device: await deviceOf(card), keys, notExported: [...notExported, ...left], files };
+  return { ...(await headOf(card, facts)), keys, notExported: [...notExported, ...left], files };
 }
 
 /**
@@ -132,12 +134,15 @@ export async function previewBackup(card: BackupSource, facts: BackupFacts): Pro
     });
   }
   const { files, left } = await travellingFiles(card);
-  return { ...facts, device: await deviceOf(card), keys, notExported: [...notExported, ...left], files };
+  return { ...(await headOf(card, facts)), keys, notExported: [...notExported, ...left], files };
 }
 
-async function deviceOf(card: BackupSource): Promise<BackupDevice> {
-  const { serial, key, simulated } = await card.identity();
-  return { serial, identity: key || null, label: await card.label(), simulated };
+async function headOf(
+  card: BackupSource,
+  { created, createdBy, simulated }: BackupFacts,
+): Promise<Pick<BackupManifest, "created" | "createdBy" | "device">> {
+  const { serial, key } = await card.identity();
+  return { created, createdBy, device: { serial, identity: key || null, label: await card.label(), simulated } };
 }
 
 /** What is known of a key without wrapping it. */
@@ -170,21 +175,41 @@ function entryOf(key: TokenKey, blob: Uint8Array, domains: readonly DkekState[],
   return { ...described(key), kind: keyKindOf(parsed), domain: domain.index, kcv: parsed.kcv, blob };
 }
 
+/**
+ * Not every token lists these files: a Pico HSM names descriptions only. So what a description speaks of is asked for by
+ * its own name, which has the same last byte.
+ */
 async function travellingFiles(card: BackupSource): Promise<{ files: BackupExtraFile[]; left: BackupGap[] }> {
-  const all = [...new Set(await card.listFiles())].sort((a, b) => a - b);
-  const secret = all.filter((fid) => (fid & 0xff00) === fileIds.secretData);
-  const left = secret.map((fid) => ({
-    reference: fid & 0xff,
-    label: null,
-    reason: "no key but a private data object: it would stand in the file in the clear, so it is left out",
-  }));
+  const listed = await card.listFiles();
+  const lastBytes = (prefix: number): number[] =>
+    listed.filter((fid) => (fid & 0xff00) === prefix).map((fid) => fid & 0xff);
+  const asked = new Set([
+    ...listed.filter(mayTravel),
+    ...lastBytes(fileIds.certificateDescription).map((last) => fileIds.authorityCertificate + last),
+    ...lastBytes(fileIds.dataDescription).map((last) => fileIds.publicData + last),
+  ]);
   const files: BackupExtraFile[] = [];
-  for (const fid of all.filter(mayTravel)) {
-    // What describes a private data object goes with it.
-    if ((fid & 0xff00) === fileIds.dataDescription && secret.includes(fileIds.secretData + (fid & 0xff))) continue;
-    files.push({ fid: fid.toString(16).toUpperCase().padStart(4, "0"), content: await card.readFile(fid) });
+  for (const fid of [...asked].sort((a, b) => a - b)) {
+    const content = await readIfThere(card, fid);
+    if (content !== null) files.push({ fid: fid.toString(16).toUpperCase().padStart(4, "0"), content });
   }
-  return { files, left };
+  const there = new Set(files.map(({ fid }) => Number.parseInt(fid, 16)));
+  const secret = new Set([
+    ...lastBytes(fileIds.secretData),
+    ...lastBytes(fileIds.dataDescription).filter((last) => !there.has(fileIds.publicData + last)),
+  ]);
+  return {
+    // What describes a private data object stays with it.
+    files: files.filter(({ fid }) => {
+      const number = Number.parseInt(fid, 16);
+      return (number & 0xff00) !== fileIds.dataDescription || !secret.has(number & 0xff);
+    }),
+    left: [...secret].map((last) => ({
+      reference: last,
+      label: null,
+      reason: "no key but a private data object: it would stand in the file in the clear, so it is left out",
+    })),
+  };
 }
 
 /** What a person has to know of a backup that was made. */

@@ -21,7 +21,7 @@ export async function run(context: CommandContext): Promise<number | undefined> 
     const { manifest, identity } = await open(from, pins === undefined ? "shared" : "exclusive", async (device) => ({
       manifest:
         pins === undefined
-          ? await previewBackup(device.card, backupFacts(context))
+          ? await previewBackup(device.card, backupFacts(context, device))
           : await collectFrom(context, device, pins.from),
       identity: await device.card.identity(),
     }));

@@ -37,7 +37,7 @@ export async function run(context: CommandContext): Promise<number | undefined> 
 }
 
 async function plan(context: CommandContext, device: OpenDevice, file: string): Promise<void> {
-  const manifest = await previewBackup(device.card, backupFacts(context));
+  const manifest = await previewBackup(device.card, backupFacts(context, device));
   context.output.result({ dryRun: true, token: await tokenFacts(device), file, ...manifestFacts(manifest) }, [
     `would back up ${await tokenName(device)} into ${file}; nothing was sent`,
     ...manifestLines(manifest, context.output.columns),
