@@ -99,9 +99,22 @@ export async function wrapToFile(
   return { content, kcv };
 }
 
-/** @throws HsmError `NO_DKEK` (not-supported) */
-export function usableDomains(domains: readonly DkekState[], token: string): readonly DkekState[] {
-  const usable = domains.filter(({ state }) => state === "complete" || state === "random" || state === "unknown");
+/**
+ * The domains whose key could wrap. Pico HSM answers the same for no DKEK and for one made inside until somebody logs in.
+ * @throws HsmError `NO_DKEK` (not-supported)
+ */
+export function usableDomains(
+  domains: readonly DkekState[],
+  token: string,
+  { loggedIn }: { readonly loggedIn: boolean },
+): readonly DkekState[] {
+  const usable = domains.filter(
+    ({ state, shares }) =>
+      state === "complete" ||
+      state === "random" ||
+      state === "unknown" ||
+      (state === "none" && shares === 0 && !loggedIn),
+  );
   if (usable.length > 0) return usable;
   throw new HsmError("NO_DKEK", "not-supported", `${token} has no complete DKEK, so keys cannot enter it`, {
     advice: "`hsmadm device status` shows whether shares are missing; without a DKEK it needs a new initialisation",
@@ -113,8 +126,13 @@ export function usableDomains(domains: readonly DkekState[], token: string): rea
  * Whether a key under this DKEK can enter the token; `null` where the token does not tell its check values (yet).
  * @throws HsmError `NO_DKEK` (not-supported), `KEY_BLOB_OTHER_DKEK` (check-failed), which names both
  */
-export function checkDkekOf(domains: readonly DkekState[], kcv: string, token: string): true | null {
-  const usable = usableDomains(domains, token);
+export function checkDkekOf(
+  domains: readonly DkekState[],
+  kcv: string,
+  token: string,
+  login: { readonly loggedIn: boolean },
+): true | null {
+  const usable = usableDomains(domains, token, login);
   if (usable.some((domain) => domain.kcv?.toUpperCase() === kcv)) return true;
   if (usable.some((domain) => domain.kcv === null)) return null;
   const has = usable.map((domain) => domain.kcv).join(", ");

@@ -43,10 +43,10 @@ export async function run(context: CommandContext): Promise<undefined> {
         checkNewKey(await card.listKeys(), wanted, name, args.flag("allow-duplicate"));
         const told = { format: imported.format, type: describeKey(key), certificates: certificates.length };
         // Before the slow part: a token without any DKEK needs no shares.
-        usableDomains(domains, name);
+        usableDomains(domains, name, { loggedIn: false });
         const dkek = await openShares(context, shares);
         const kcv = toHex(dkek.kcv);
-        const known = checkDkekOf(domains, kcv, name);
+        const known = checkDkekOf(domains, kcv, name, { loggedIn: false });
         if (globals.dryRun) {
           output.result({ dryRun: true, token, label, ...told, kcv, dkekMatches: known }, [
             `would put ${told.type} of ${path} on ${name} as "${label}"; nothing was sent`,
@@ -54,7 +54,7 @@ export async function run(context: CommandContext): Promise<undefined> {
           return;
         }
         await session.login();
-        if (known === null) checkDkekOf(await card.keyDomains(), kcv, name);
+        if (known === null) checkDkekOf(await card.keyDomains(), kcv, name, { loggedIn: true });
         await session.forgetKeys();
         const ready = sealForImport(imported, dkek, { ...wish, algorithms });
         dkek.encryption.fill(0);

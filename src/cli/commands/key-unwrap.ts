@@ -20,7 +20,7 @@ export async function run(context: CommandContext): Promise<number | undefined> 
     const { card, token, name } = session;
     const domains = await card.keyDomains();
     if (domains.length === 1) checkSharesComplete(domains, undefined, name);
-    const known = checkDkekOf(domains, kcv, name);
+    const known = checkDkekOf(domains, kcv, name, { loggedIn: false });
     const wanted = { ref: wish.ref, label, id, publicKey: told.publicKey };
     checkNewKey(await card.listKeys(), wanted, name, args.flag("allow-duplicate"));
     if (globals.dryRun) {
@@ -34,7 +34,7 @@ export async function run(context: CommandContext): Promise<number | undefined> 
     }
     await session.login();
     // Some tokens tell their check value to those who are logged in only.
-    if (known === null) checkDkekOf(await card.keyDomains(), kcv, name);
+    if (known === null) checkDkekOf(await card.keyDomains(), kcv, name, { loggedIn: true });
     await session.forgetKeys();
     const { ref, described } = await unwrapFromFile(card, wrapped, wish, name);
     const key = await card.readKey(ref);
