@@ -4,8 +4,8 @@ import { digestInfo, pkcs1Block } from "../cards/smartcard-hsm/keys/sign.ts";
 import { encodeCertificateDescription } from "../cards/smartcard-hsm/pkcs15-file-description.ts";
 import type { SmartCardHsm } from "../cards/smartcard-hsm/smartcard-hsm.ts";
 import { curveByName } from "../crypto/curves.ts";
-import { ecdsaSha256Oid, rsaSha256Oid } from "../crypto/cvc.ts";
-import { buildCvc } from "../crypto/cvc-build.ts";
+import { type CvcPublicKey, ecdsaSha256Oid, rsaSha256Oid } from "../crypto/cvc.ts";
+import { buildAuthenticatedRequest, buildCvc, type CvcSigner } from "../crypto/cvc-build.ts";
 import type { DkekKeys } from "../crypto/dkek.ts";
 import { ecdsaSign } from "../crypto/ecdsa.ts";
 import { bitLength, fromInteger, modPow, toInteger } from "../crypto/integers.ts";
@@ -54,18 +54,23 @@ export function keyBits(key: PlainKey): number {
 const requestCar = "UTCA00001";
 const requestChr = "UTIMPORTED00001";
 
-/** A card verifiable request as key generation leaves beside a key, signed by the imported key. */
+/**
+ * A request as key generation leaves beside a key, so that its public half is known: OpenSC reads authenticated ones only.
+ * Inside and outside it is signed by the imported key, and says so: no device vouches for where that key came from.
+ */
 function ownRequest(key: PlainKey): Uint8Array | null {
   if (key.kind === "aes") return null;
   const content = { car: requestCar, chr: requestChr };
+  const authenticated = (publicKey: CvcPublicKey, sign: CvcSigner): Uint8Array =>
+    buildAuthenticatedRequest(buildCvc({ ...content, publicKey }, sign), requestChr, sign);
   if (key.kind === "rsa") {
     const publicKey = { kind: "rsa", oid: rsaSha256Oid, modulus: key.modulus, exponent: key.exponent } as const;
-    return buildCvc({ ...content, publicKey }, (body) => rsaSignature(key, body));
+    return authenticated(publicKey, (body) => rsaSignature(key, body));
   }
   const curve = curveByName(key.curve);
   if (curve === undefined) return null;
   const publicKey = { kind: "ec", oid: ecdsaSha256Oid, point: key.point, curve: key.curve } as const;
-  return buildCvc({ ...content, publicKey }, (body) => ecdsaSign(curve, key.scalar, body, "sha256"));
+  return authenticated(publicKey, (body) => ecdsaSign(curve, key.scalar, body, "sha256"));
 }
 
 /** PKCS#1 v1.5 with SHA-256. Here because not every key has the factors that OpenSSL wants. */
