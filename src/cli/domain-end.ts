@@ -3,7 +3,7 @@ import type { DkekState } from "../cards/smartcard-hsm/token-status.ts";
 import { confirmDestruction } from "./confirm.ts";
 import type { CommandContext } from "./context.ts";
 import { withDevice } from "./device-session.ts";
-import { domainNumber } from "./domain-lines.ts";
+import { domainNumber, refuseMissing } from "./domain-lines.ts";
 import { tokenFacts } from "./facts.ts";
 import { usage } from "./failure.ts";
 import { pinWishes } from "./pin-wishes.ts";
@@ -28,6 +28,7 @@ export async function endDomain(context: CommandContext, { verb, losses, done, a
     const token = await tokenFacts(device);
     const before = await card.keyDomain(domain);
     const name = await tokenName(device);
+    refuseMissing(before, token.serial ?? card.channel.where);
     const words = `key domain ${domain} of ${name}`;
     if (context.globals.dryRun) {
       context.output.result({ dryRun: true, token, domain, state: before }, [

@@ -1,4 +1,5 @@
 import type { DkekState } from "../cards/smartcard-hsm/token-status.ts";
+import { HsmError } from "../errors.ts";
 import type { CommandContext } from "./context.ts";
 import { usage } from "./failure.ts";
 
@@ -22,3 +23,12 @@ export function domainCells({ index, state, shares, outstanding, kcv, kcvNote }:
 }
 
 export const domainHeading = ["DOMAIN", "STATE", "SHARES", "KCV"];
+
+/** Known before anybody is asked for a PIN or a confirmation. @throws HsmError `KEY_DOMAIN_NOT_FOUND` (usage) */
+export function refuseMissing({ index, state }: DkekState, token: string): void {
+  if (state !== "none" && state !== "not-created") return;
+  throw new HsmError("KEY_DOMAIN_NOT_FOUND", "usage", `${token} has no key domain ${index}`, {
+    advice: "`hsmadm domain list` shows them",
+    token,
+  });
+}

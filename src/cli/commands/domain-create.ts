@@ -17,8 +17,9 @@ export async function run(context: CommandContext): Promise<undefined> {
   await withDevice(context, "exclusive", async (device) => {
     const { card } = device;
     const name = await tokenName(device);
-    const domain = wanted ?? (await firstFree(card, name));
     const token = await tokenFacts(device);
+    const serial = token.serial ?? card.channel.where;
+    const domain = wanted === undefined ? await firstFree(card, serial) : await free(card, wanted, serial);
     const what = shares === 0 ? "with a key made inside" : `for ${shares} ${shares === 1 ? "share" : "shares"}`;
     if (context.globals.dryRun) {
       context.output.result({ dryRun: true, token, domain, shares }, [
@@ -56,4 +57,16 @@ async function firstFree(card: SmartCardHsm, token: string): Promise<number> {
     advice: "`hsmadm domain list` shows them; their number was set by `hsmadm device init --key-domains`",
     token,
   });
+}
+
+async function free(card: SmartCardHsm, domain: number, token: string): Promise<number> {
+  const { state } = await card.keyDomain(domain);
+  if (state === "not-created" || state === "unknown") return domain;
+  const beyond = state === "none";
+  throw new HsmError(
+    beyond ? "KEY_DOMAIN_NOT_FOUND" : "KEY_DOMAIN_STATE",
+    beyond ? "usage" : "conflict",
+    beyond ? `${token} has no room for a key domain ${domain}` : `${token} has a key domain ${domain} already`,
+    { advice: "`hsmadm domain list` shows them; their number was set by `hsmadm device init --key-domains`", token },
+  );
 }
