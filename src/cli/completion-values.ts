@@ -78,7 +78,8 @@ export function positionalValues(
   if (spec.words[0] === "simulator" && spec.words[1] !== "create") {
     return sources.simulated().map((token) => ({ value: `sim:${token}`, describe: "SIMULATED token" }));
   }
-  if (/^(FILES?|PATH|FROM|TO)$/.test(name)) return pathValues(current, sources);
+  if (/^(FROM|TO)$/.test(name)) return deviceValues(current, sources, false);
+  if (/^(FILES?|PATH)$/.test(name)) return pathValues(current, sources);
   return name === "SHELL" ? shells.map((value) => ({ value })) : alternatives(name);
 }
 
