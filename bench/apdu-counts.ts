@@ -20,6 +20,16 @@ export async function apduCounts(root: string, home: string): Promise<ApduCount[
   const init = ["device", "init", "--label", "bench", "--so-pin", soPin, "--pin", pin, "--dkek-shares", "1"];
   const initCount = await ourCount(root, home, "init", [...init, "--yes"]);
   const statusCount = await ourCount(root, home, "status", ["device", "status"]);
+  const share = [
+    "share",
+    "import",
+    shareFile(root, home),
+    "--password",
+    secretFile(home, "share.password", "password"),
+  ];
+  const shareCount = await ourCount(root, home, "share", share);
+  await ourCount(root, home, "init-again", [...init, "--yes"]);
+  const shareLoginCount = await ourCount(root, home, "share-login", [...share, "--pin", pin]);
   return [
     {
       what: "device status",
@@ -38,6 +48,22 @@ export async function apduCounts(root: string, home: string): Promise<ApduCount[
         "and SO-PIN, user PIN and DKEK read back: what was set is shown, not assumed",
       ],
     },
+    {
+      what: "share import",
+      ours: shareCount,
+      budget: 4,
+      peer: "sc-hsm-tool --import-dkek-share: 4 (recorded), of which 2 probe for other cards",
+      extra: [
+        "beyond its 2: EF 2F02 (which token) and the state before: the same share twice is found, a full DKEK told",
+      ],
+    },
+    {
+      what: "share import --pin",
+      ours: shareLoginCount,
+      budget: 6,
+      peer: "sc-hsm-tool: has no login here",
+      extra: ["user PIN counter before VERIFY; some cards show the KCV after a login only"],
+    },
   ];
 }
 
@@ -45,6 +71,15 @@ function secretFile(home: string, name: string, value: string): string {
   const path = join(home, name);
   writeFileSync(path, `${value}\n`, { mode: 0o600 });
   return `file:${path}`;
+}
+
+/** The share of the test vectors: to be opened with `password`. */
+function shareFile(root: string, home: string): string {
+  const vectors = readFileSync(join(root, "test", "vectors", "dkek_share_file.json"), "utf8");
+  const { cases } = JSON.parse(vectors) as { cases: { iterations: number; file: string }[] };
+  const path = join(home, "share.pbe");
+  writeFileSync(path, Buffer.from(cases.find(({ iterations }) => iterations === 10_000_000)?.file ?? "", "hex"));
+  return path;
 }
 
 async function ourCount(root: string, home: string, name: string, args: readonly string[]): Promise<number> {
