@@ -1,3 +1,4 @@
+import { algorithmIds } from "../../cards/smartcard-hsm/keys/algorithms.ts";
 import { checkNewKey, checkSharesComplete } from "../../services/keys-new.ts";
 import { keyTypeName, parseKeyType, patienceWords } from "../../services/keys-type.ts";
 import type { CommandContext } from "../context.ts";
@@ -25,6 +26,9 @@ export async function run(context: CommandContext): Promise<undefined> {
     checkSharesComplete(await card.keyDomains(), wish.domain, name);
     checkNewKey(await card.listKeys(), wish, name, args.flag("allow-duplicate"));
     const title = keyTypeName(type);
+    if (wish.algorithms?.includes(algorithmIds.wrap) === false) {
+      output.warn("without `wrap` in --algorithms the key can never leave the token, not even as a backup");
+    }
     if (globals.dryRun) {
       output.result({ dryRun: true, token, type: title, label: wish.label }, [
         `would generate ${title} "${wish.label}" on ${name}; nothing was sent`,
