@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { keyCounts } from "./key-counts.ts";
 
 export interface ApduCount {
   readonly what: string;
@@ -64,6 +65,7 @@ export async function apduCounts(root: string, home: string): Promise<ApduCount[
       peer: "sc-hsm-tool: has no login here",
       extra: ["user PIN counter before VERIFY; some cards show the KCV after a login only"],
     },
+    ...(await keyCounts(root, home, pin)),
   ];
 }
 
@@ -82,10 +84,17 @@ function shareFile(root: string, home: string): string {
   return path;
 }
 
-async function ourCount(root: string, home: string, name: string, args: readonly string[]): Promise<number> {
+/** What a command sends, told by its own trace. */
+export async function ourCount(
+  root: string,
+  home: string,
+  name: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<number> {
   const trace = join(home, `${name}.apdu`);
   const bin = join(root, "dist", "bin", "hsmadm.js");
-  await run(process.execPath, [bin, ...args, "--device", "sim:count", "--trace", trace], { HSMADM_HOME: home });
+  await run(process.execPath, [bin, ...args, "--device", "sim:count", "--trace", trace], { HSMADM_HOME: home, ...env });
   return readFileSync(trace, "utf8")
     .split("\n")
     .filter((line) => line.startsWith("> ")).length;
