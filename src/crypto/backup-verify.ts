@@ -4,9 +4,10 @@ import { toHex } from "../bytes/hex.ts";
 import { HsmError, messageOf } from "../errors.ts";
 import { openEnvelope, readBackupBody } from "./backup-file.ts";
 import type { BackupKey, BackupManifest } from "./backup-manifest.ts";
+import { curveByName } from "./curves.ts";
 import { parseAuthenticatedRequest, parseCvc } from "./cvc.ts";
 import type { DkekKeys } from "./dkek.ts";
-import { stripped } from "./integers.ts";
+import { bitLength, stripped } from "./integers.ts";
 import { checkKeyBlob, keyKindOf, openKeyBlob, parseKeyBlob } from "./key-blob.ts";
 import { describeKey, type PlainKey, publicBelongsToPrivate, wipeKey } from "./plain-key.ts";
 import { publicKeyDer } from "./public-key-formats.ts";
@@ -149,10 +150,8 @@ function checkAs<Result>(check: BackupCheckName, action: () => Result): Result {
 
 /** What can be asked once the key is open; `null`: it is as it should be. */
 function* questions(entry: BackupKey, key: PlainKey): Generator<[BackupCheckName, string | null]> {
-  const size =
-    key.kind === "aes" ? `AES-${entry.bits}` : key.kind === "rsa" ? `RSA-${entry.bits}` : `EC ${entry.curve}`;
   const own = describeKey(key);
-  yield ["type", own === size ? null : `the manifest says ${size}, the wrapped key is ${own}`];
+  yield ["type", sizeFits(entry, key) ? null : `the manifest says ${sizeOf(entry)}, the wrapped key is ${own}`];
   if (key.kind === "aes") return;
   yield ["halves", publicBelongsToPrivate(key) === true ? null : "its public half does not belong to its private one"];
   if (entry.certificate === null) return;
@@ -162,6 +161,19 @@ function* questions(entry: BackupKey, key: PlainKey): Generator<[BackupCheckName
   } catch (error) {
     yield ["certificate", `the certificate beside it cannot be read: ${messageOf(error)}`];
   }
+}
+
+/** Without a certificate nothing on the token tells the curve of a key, only its size. */
+function sizeFits(entry: BackupKey, key: PlainKey): boolean {
+  if (key.kind !== "ec" || entry.curve !== null) return describeKey(key) === sizeOf(entry);
+  const curve = curveByName(key.curve);
+  return curve !== undefined && bitLength(curve.p) === entry.bits;
+}
+
+/** As `describeKey` has it. */
+function sizeOf({ kind, bits, curve }: BackupKey): string {
+  if (kind === "ec") return `EC ${curve ?? `${bits} bits`}`;
+  return `${kind.toUpperCase()}-${bits}`;
 }
 
 function holdsPublicKey(certificate: Uint8Array, key: PlainKey & { readonly kind: "rsa" | "ec" }): boolean {

@@ -147,18 +147,22 @@ describe.each(profiles)("%s", (profile) => {
     expect(backupWarnings(manifest, await card.keyDomains())).toEqual([]);
   });
 
-  test("at most four exchanges a key", async () => {
-    const token = await full(profile);
+  test("sixty keys: four exchanges each at most, and each is told of", async () => {
+    const token = await empty(profile, "sixty");
+    const maker = await open(token);
+    for (let i = 1; i <= 60; i++) {
+      await maker.generateKeyPair({ type: { kind: "ec", curve: "secp256r1" }, label: `key ${i}` });
+    }
+    const bare = new PulledCard(await empty(profile, "none"));
+    await collectBackup(await loggedIn(bare), facts);
     const channel = new PulledCard(token);
-    const card = await loggedIn(channel);
-    const before = channel.sent.length;
-    await collectBackup(card, facts);
-    const three = channel.sent.length - before;
-    await card.generateKeyPair({ type: { kind: "ec", curve: "secp256r1" }, label: "another" });
-    const again = channel.sent.length;
-    await collectBackup(card, facts);
-    // Identity, label: read once. The second time only the list has become longer.
-    expect(channel.sent.length - again).toBeLessThanOrEqual(three + 4);
+    const steps: string[] = [];
+    const manifest = await collectBackup(await loggedIn(channel), facts, ({ number, of, label }) =>
+      steps.push(`${number}/${of} ${label}`),
+    );
+    expect(manifest.keys.length).toBe(60);
+    expect(channel.sent.length - bare.sent.length).toBeLessThanOrEqual(4 * 60);
+    expect([steps.length, steps[0], steps[59]]).toEqual([60, "1/60 key 1", "60/60 key 60"]);
   });
 
   test("the preview says the same without a login", async () => {
@@ -402,6 +406,20 @@ test("a DKEK made inside is warned about", async () => {
   // Restored where it came from.
   await card.deleteKey(1);
   expect((await restore(card, manifest)).keys[0]?.done).toBe("written");
+});
+
+test("an EC key without a certificate: its curve is not known before it is unwrapped, and it is proved all the same", async () => {
+  const token = await empty("genuine", "no certificate");
+  const card = await open(token);
+  await card.generateKeyPair({ type: { kind: "ec", curve: "brainpoolP256r1" }, label: "bare" });
+  await card.deleteFile(0xce01);
+  const manifest = await collectBackup(card, facts);
+  expect(manifest.keys[0]).toMatchObject({ curve: null, bits: 256, certificate: null });
+  expect(verifyBackup(writeBackupFile(manifest), [dkek]).outcome).toBe("verified");
+  const [key] = manifest.keys;
+  if (key === undefined) throw new Error("no key");
+  const wrong = writeBackupFile({ ...manifest, keys: [{ ...key, bits: 384 }] });
+  expect(verifyBackup(wrong, [dkek]).outcome).toBe("failed");
 });
 
 test("a pico certificate that is not the key's: the key is taken away again", async () => {
