@@ -29,6 +29,9 @@ export function openTerminal(): Terminal | null {
 /** Sent by `kill`, or because the terminal was closed; the keys of a terminal in raw mode send none. */
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
+/** One listener for however many prompts. */
+const unheard = () => undefined;
+
 interface Line {
   readonly input: ReadStream;
   readonly output: { write(text: string): unknown; readonly columns?: number | undefined };
@@ -61,7 +64,7 @@ function readLine(line: Line, prompt: string, shown: boolean): Promise<Uint8Arra
       input.off("error", onEnd);
       for (const name of signals) process.off(name, onSignal);
       // A terminal that was closed in the meantime has no mode to go back to. What it still says is listened to, unheard.
-      input.on("error", () => undefined);
+      if (!input.listeners("error").includes(unheard)) input.on("error", unheard);
       try {
         input.setRawMode(false);
       } catch {}
