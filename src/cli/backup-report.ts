@@ -111,7 +111,7 @@ function planRow({ entry, action, reason }: PlannedKey, words = actionWords[acti
   return [String(entry.reference), entry.label ?? "", typeWords(entry), words, reason ?? ""];
 }
 
-const planHeading = ["KEY", "LABEL", "TYPE", "", ""];
+const planHeading = ["KEY", "LABEL", "TYPE", "WHAT", "WHY"];
 
 export function planLines(plan: RestorePlan, columns: number | undefined): string[] {
   const files = plan.files.map(({ fid, action }) => `file ${hex(fid)}: ${actionWords[action]}`);

@@ -14,6 +14,10 @@ import { violations } from "./support/json-schema.ts";
 import { Officer, secrets } from "./support/officer.ts";
 import { TestWorld } from "./support/test-io.ts";
 
+vi.mock("../../src/crypto/share-key.ts", async (original) =>
+  (await import("./support/fewer-rounds.ts")).fewerRounds(original),
+);
+
 // No backup command may look for a reader unless it was sent to one.
 vi.mock("../../src/transport/pcsc/pcsc.ts", () => {
   throw new Error("a way to readers was loaded");

@@ -222,6 +222,23 @@ describe.each(profiles)("%s", (profile) => {
       }
     });
 
+    test("at every exchange of the source of a clone: it stays as it is, and running it again gives the same keys", async () => {
+      const source = await full(profile);
+      const state = JSON.stringify(source.serialize());
+      const { files, keys } = JSON.parse(state) as Record<string, unknown>;
+      const whole = new PulledCard(SimulatedToken.restore(JSON.parse(state), repeatableWorld("again")));
+      const { keys: expected } = await collectBackup(await loggedIn(whole), facts);
+      for (let at = 0; at < whole.sent.length; at++) {
+        const token = SimulatedToken.restore(JSON.parse(state), repeatableWorld("again"));
+        const pulled = new PulledCard(token, { at, when });
+        expect((await refusal(loggedIn(pulled).then((card) => collectBackup(card, facts)))).code).toBe("CARD_REMOVED");
+        const after = JSON.parse(JSON.stringify(token.serialize())) as Record<string, unknown>;
+        expect([after["files"], after["keys"]]).toEqual([files, keys]);
+        const again = await collectBackup(await open(token), facts);
+        expect(again.keys.map(({ label }) => label)).toEqual(expected.map(({ label }) => label));
+      }
+    });
+
     test("at every exchange while other keys are replaced", async () => {
       const manifest = await backupOf(profile);
       const begin = await empty(profile, "taken");
