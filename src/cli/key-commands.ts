@@ -163,7 +163,13 @@ export const keyCommands: readonly CommandSpec[] = [
       {
         name: "share-password",
         value: "SOURCE",
-        describe: "password of each --share, in their order",
+        describe: "where the password of the share comes from, once for all or once for each",
+        many: true,
+      },
+      {
+        name: "share-parts",
+        value: "prompt|file:PATH",
+        describe: "the custodians' parts of a split password",
         many: true,
       },
       algorithms,

@@ -15,7 +15,8 @@ export async function watched<T>(
   const show = () => {
     const seconds = Math.floor((Date.now() - began) / 1000);
     const words = `${line} … ${seconds} s`;
-    stderr.write(`\r${words.slice(0, (stderr.columns ?? 80) - 1)}\u001b[K`);
+    // A line that wraps could not be taken off again.
+    stderr.write(`\r${words.slice(0, (stderr.columns || 80) - 1)}\u001b[K`);
   };
   show();
   const timer = setInterval(show, 1000);

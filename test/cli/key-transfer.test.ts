@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { createPrivateKey, createPublicKey, generateKeyPairSync, verify } from "node:crypto";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { fromHex } from "../../src/bytes/hex.ts";
@@ -304,6 +305,19 @@ describe("key import", () => {
     const line = `key import ${good} --label new --allow-duplicate --share ${other} --share-password env:SHAREPW ${at}`;
     const outcome = await officer.gets(9, line, { env: { SHAREPW: "another long password" } });
     expect(outcome.stderr).toContain(kcv);
+  });
+
+  test("a share whose password is split among custodians", async () => {
+    const split = world.path("split.pbe");
+    await officer.gets(0, `share create ${split} --split 2-of-3 --cards ${world.path("cards")}`);
+    const cards = readdirSync(world.path("cards")).slice(0, 2);
+    const parts = cards.map((card) => `--share-parts file:${join(world.path("cards"), card)}`).join(" ");
+    const init = "--so-pin env:SO --pin env:PIN --dkek-shares 1 --device sim:split";
+    await officer.gets(0, `device init --label split ${init}`);
+    await officer.gets(0, `share import ${split} ${parts} --pin env:PIN --device sim:split`);
+    const line = `key import ${good} --label good --pin env:PIN --device sim:split`;
+    await told(0, `${line} --share ${split} ${parts}`);
+    await signs("good", "--pin env:PIN --device sim:split", ec.publicKey);
   });
 
   test("no secret was printed", () => {

@@ -10,7 +10,7 @@ import type { CommandContext } from "../context.ts";
 import { keyFacts, keyTitle } from "../key-facts.ts";
 import { readWhole } from "../key-files.ts";
 import { withKeysAndPin } from "../key-session.ts";
-import { openShares, readShareOptions } from "../key-shares.ts";
+import { openDkek, shareFiles } from "../key-shares.ts";
 import { algorithmsOption, idOption, keyRefOption, labelOption } from "../key-wishes.ts";
 import { SecretReader } from "../secrets.ts";
 
@@ -28,7 +28,7 @@ export async function run(context: CommandContext): Promise<undefined> {
   const label = labelOption(context);
   const wish = { label, id: idOption(context), ref: keyRefOption(context) };
   const secrets = new SecretReader(context);
-  const shares = await readShareOptions(context, secrets);
+  const shares = shareFiles(context);
   const imported = await readKeyFile(context, secrets, path);
   try {
     const { key, certificates } = imported;
@@ -44,7 +44,7 @@ export async function run(context: CommandContext): Promise<undefined> {
         const told = { format: imported.format, type: describeKey(key), certificates: certificates.length };
         // Before the slow part: a token without any DKEK needs no shares.
         usableDomains(domains, name, { loggedIn: false });
-        const dkek = await openShares(context, shares);
+        const dkek = await openDkek(context, shares);
         const kcv = toHex(dkek.kcv);
         const known = checkDkekOf(domains, kcv, name, { loggedIn: false });
         if (globals.dryRun) {
