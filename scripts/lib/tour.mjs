@@ -31,7 +31,34 @@ const steps = [
   { run: "pin verify --pin file:user.pin --trace session.apdu", exit: 0 },
   { shell: "grep -A 1 VERIFY session.apdu" },
   { run: "pin verify --pin file:user.pin", device: "trace:session.apdu", exit: 0 },
+  { say: "Keys may leave a token whose DKEK is made of shares. Here is one: `hsmadm share create` made its file." },
+  {
+    run: "device init --label first --so-pin file:so.pin --pin file:user.pin --dkek-shares 1",
+    device: "sim:first",
+    exit: 0,
+  },
+  { run: "share import dkek.pbe --password file:share.pw --pin file:user.pin", device: "sim:first", exit: 0 },
+  { run: "key generate --type ec:p256 --label signing --pin file:user.pin", device: "sim:first", exit: 0 },
+  { run: "key public signing --out signing.pem", device: "sim:first", exit: 0 },
+  { say: "Back it up, and prove the backup: no token, no reader, only the share." },
+  { run: "backup create keys.bak --pin file:user.pin", device: "sim:first", exit: 0 },
+  { run: "backup verify keys.bak --share dkek.pbe --share-password file:share.pw", device: "none", exit: 0 },
+  { say: "The token is lost. Another one gets the same share, and the key." },
+  { run: "simulator remove first --yes", device: "none", exit: 0 },
+  {
+    run: "device init --label second --so-pin file:so.pin --pin file:user.pin --dkek-shares 1",
+    device: "sim:second",
+    exit: 0,
+  },
+  { run: "share import dkek.pbe --password file:share.pw --pin file:user.pin", device: "sim:second", exit: 0 },
+  { run: "backup restore keys.bak --pin file:user.pin", device: "sim:second", exit: 0 },
+  { run: "key sign signing --in keys.bak --out keys.sig --pin file:user.pin", device: "sim:second", exit: 0 },
+  { run: "key verify --public-key signing.pem --in keys.bak --signature keys.sig", device: "none", exit: 0 },
 ];
+
+/** A share as `share create` or `sc-hsm-tool` writes it, always the same so that the README can show its KCV. */
+const shareFile =
+  "53616c7465645f5f01020304050607082585d4f5f834ed0d917b9811186cbfb588380a503c9f2839f4b48ebadf59e8a9412fc1f3f65bcbfe0b66b041df8ec330";
 
 const secrets = {
   "so.pin": "3537363231383830",
@@ -40,6 +67,7 @@ const secrets = {
   "wrong.pin": "111111",
   "other.pin": "222222",
   "third.pin": "333333",
+  "share.pw": "password",
 };
 
 /**
@@ -51,6 +79,7 @@ export function tour(write) {
   try {
     for (const [name, value] of Object.entries(secrets))
       writeFileSync(join(folder, name), `${value}\n`, { mode: 0o600 });
+    writeFileSync(join(folder, "dkek.pbe"), Buffer.from(shareFile, "hex"), { mode: 0o600 });
     let last;
     for (const step of steps) {
       if (step.say !== undefined) write(`${last === undefined ? "" : "\n"}# ${step.say}\n`);

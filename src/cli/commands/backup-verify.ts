@@ -28,8 +28,7 @@ export async function run(context: CommandContext): Promise<number | undefined> 
 
 function tell(context: CommandContext, file: string, verdict: BackupVerdict, columns: number | undefined): number {
   const { manifest, outcome, checks } = verdict;
-  const origin =
-    manifest === null ? [] : [`${file}: made ${manifest.created} from ${originWords(manifest.device)}`, ""];
+  const origin = manifest === null ? [] : [`${file}: keys of ${originWords(manifest.device)}`, ""];
   context.output.result(
     {
       file,
