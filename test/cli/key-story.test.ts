@@ -1,12 +1,21 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { fromHex } from "../../src/bytes/hex.ts";
+import type { CommandContext } from "../../src/cli/context.ts";
 import { Officer, secretEnv, secrets } from "./support/officer.ts";
 import { TestWorld, TypingPerson } from "./support/test-io.ts";
 
 vi.mock("../../src/crypto/share-key.ts", async (original) =>
   (await import("./support/fewer-rounds.ts")).fewerRounds(original),
 );
+
+/** A token in a reader that was named by its label: `--yes` alone must not destroy anything on it. */
+vi.mock("../../src/cli/reader-device.ts", async () => ({
+  async openInReader(context: CommandContext) {
+    const { openSimulated } = await import("../../src/cli/simulated-device.ts");
+    return { ...(await openSimulated(context, "named")), exact: false };
+  },
+}));
 
 const world = new TestWorld();
 const officer = new Officer(world);
@@ -79,6 +88,14 @@ describe("the PIN", () => {
     expect(await officer.tries("wrong")).toEqual({ user: 2, so: 15 });
     expect(() => readFileSync(out)).toThrow();
   });
+});
+
+test("key delete --yes wants a --device that names this very token: its label is not enough", async () => {
+  await officer.initialised("named");
+  await officer.gets(0, "key generate --type ec:p256 --label precious --device sim:named --pin env:PIN");
+  const { stderr } = await officer.gets(2, "key delete precious --yes --device named --pin env:PIN");
+  expect(stderr).toContain("does not name this very token");
+  expect(await labels("named")).toEqual(["precious"]);
 });
 
 test("a token with key domains: keys are made in one, and move to the same one elsewhere", async () => {
