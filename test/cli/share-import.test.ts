@@ -119,11 +119,14 @@ describe("share import", () => {
 describe("the same share twice", () => {
   test("is refused within one run, by what is in the files and not by their names", async () => {
     await officer.tokenWithShares("twin", 2);
+    await officer.tokenWithShares("twin-of-3", 3);
     const a = await officer.share("twin1.pbe");
     const b = world.path("twin2.pbe");
     await officer.gets(0, `share rotate ${a} --out ${b} --password env:PW --new-password env:PW2`);
     await imports(8, "twin", `${a} ${b} --password env:PW --password env:PW2`);
     expect(await domainOf("twin")).toMatchObject({ outstanding: 2 });
+    await imports(8, "twin-of-3", `${a} ${b} --password env:PW --password env:PW2`);
+    expect(await domainOf("twin-of-3")).toMatchObject({ outstanding: 3 });
   });
 
   test("is refused on another day, and only while the token waits for others", async () => {

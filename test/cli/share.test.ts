@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
 import { rounds } from "./support/fewer-rounds.ts";
@@ -93,6 +93,9 @@ describe("share create", () => {
 
   test("a folder that is not there is told, and nothing half is left", async () => {
     await officer.fits(11, `share create ${world.path("nowhere/x.pbe")} --password env:PW`);
+    // Here the file is whole beside the place that cannot be taken.
+    mkdirSync(world.path("folder"));
+    await officer.fits(11, `share create ${world.path("folder")} --password env:PW --yes`);
     expect(readdirSync(world.home).filter((name) => name.includes("partial"))).toEqual([]);
   });
 
@@ -246,7 +249,9 @@ describe("share rotate", () => {
     const path = await officer.share("kept.pbe");
     const before = hexOf(path);
     await officer.fits(4, `share rotate ${path} --yes --password env:BAD --new-password env:PW2`);
+    const derivations = rounds.derivations;
     await officer.fits(2, `share rotate ${path} --yes --password env:PW --new-password env:TINY`);
+    expect(rounds.derivations).toBe(derivations);
     await officer.fits(2, `share rotate ${path} --yes --password env:PW`);
     await officer.fits(0, `share rotate ${path} --yes --password env:PW --new-password env:PW2 --dry-run`);
     await officer.fits(11, `share rotate ${path} --out ${path}/x --password env:PW --new-password env:PW2`);
