@@ -101,16 +101,15 @@ async function restoreKey(card: RestoreTarget, planned: PlannedKey, token: strin
     await completeKey(card, entry);
     return { planned, done: "finished", reason: planned.reason };
   }
-  const { reference, description, certificate } = entry;
-  if (isMarked(entry)) await card.writeFile(fileIds.certificate + reference, restoreMark(entry));
-  await putBeside(card, fileIds.certificate + reference, certificate, !isMarked(entry));
-  await putBeside(card, fileIds.keyDescription + reference, description, true);
+  const { reference } = entry;
   try {
+    await prepareKey(card, entry);
     await card.unwrapKey(entry.blob, reference);
   } catch (error) {
-    // The token has answered, so there is no key. What would only be in the way of the next one goes.
-    if (!(error instanceof HsmError) || !isAboutTheKey(error)) throw error;
+    if (!(error instanceof HsmError) || !leavesNoKey(error)) throw error;
     await removeKey(card, reference);
+    // The next one would not find room either.
+    if (error.code === "TOKEN_FULL") throw error;
     return { planned, done: "failed", reason: error.message };
   }
   const problem = await completeKey(card, entry);
@@ -124,6 +123,14 @@ async function restoreKey(card: RestoreTarget, planned: PlannedKey, token: strin
   return { planned, done: action === "replace" ? "replaced" : "written", reason: null };
 }
 
+/** What stands beside the key goes first. */
+async function prepareKey(card: RestoreTarget, entry: BackupKey): Promise<void> {
+  const { reference, description, certificate } = entry;
+  if (isMarked(entry)) await card.writeFile(fileIds.certificate + reference, restoreMark(entry));
+  else await putBeside(card, fileIds.certificate + reference, certificate);
+  await putBeside(card, fileIds.keyDescription + reference, description);
+}
+
 /** The key and what stands beside it, as far as any of it is there. */
 async function removeKey(card: RestoreTarget, ref: number): Promise<void> {
   try {
@@ -133,19 +140,17 @@ async function removeKey(card: RestoreTarget, ref: number): Promise<void> {
   }
 }
 
-/** Refusals that say something of this key and nothing of the next. */
-function isAboutTheKey({ code }: HsmError): boolean {
-  return code === "KEY_BLOB_REFUSED" || code === "KEY_BLOB_INVALID";
+/** Refusals by which the token has said that there is no key: what was put beside it would only be in the way. */
+function leavesNoKey({ code }: HsmError): boolean {
+  return code === "KEY_BLOB_REFUSED" || code === "KEY_BLOB_INVALID" || code === "TOKEN_FULL";
 }
 
 /** Leaves the file as the backup has it, also where an older one lies about without its key. */
-async function putBeside(card: RestoreTarget, fid: number, content: Uint8Array | null, clear: boolean): Promise<void> {
-  const now = clear || content !== null ? await readIfThere(card, fid) : null;
+async function putBeside(card: RestoreTarget, fid: number, content: Uint8Array | null): Promise<void> {
+  const now = await readIfThere(card, fid);
   if (content === null) {
-    if (clear && now !== null) await card.deleteFile(fid);
-    return;
-  }
-  if (now === null || !equal(now, content)) await card.writeFile(fid, content);
+    if (now !== null) await card.deleteFile(fid);
+  } else if (now === null || !equal(now, content)) await card.writeFile(fid, content);
 }
 
 /**
@@ -202,10 +207,16 @@ function inPart(error: unknown, written: number, of: number, token: string): Hsm
     kind,
     `${written} of ${of} keys were restored onto ${token}, then: ${messageOf(error)}`,
     {
-      advice: known?.kind === "check-failed" ? known.advice : "run the same command again: it goes on where it stopped",
+      advice: adviceAfter(known),
       token,
       details: { written, of, ...(known === undefined ? {} : { code: known.code, kind: known.kind }) },
       cause: error,
     },
   );
+}
+
+function adviceAfter(known: HsmError | undefined): string | undefined {
+  if (known?.kind === "check-failed") return known.advice;
+  const again = "run the same command again: it goes on where it stopped";
+  return known?.code === "TOKEN_FULL" ? `${known.advice}, then ${again}` : again;
 }

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { utf8Bytes } from "../../src/bytes/bytes.ts";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
+import { encodeTlv } from "../../src/bytes/tlv.ts";
 import type { InitializeSettings } from "../../src/cards/smartcard-hsm/initialize.ts";
 import type { TokenKey } from "../../src/cards/smartcard-hsm/keys/token-key.ts";
 import type { SmartCardHsm } from "../../src/cards/smartcard-hsm/smartcard-hsm.ts";
@@ -105,6 +106,16 @@ async function expectWhole(token: SimulatedToken, manifest: BackupManifest): Pro
   for (const { ref } of keys.filter(({ kind }) => kind === "aes")) {
     await expect(card.readFile(0xce00 + ref)).rejects.toMatchObject({ code: "FILE_NOT_FOUND" });
   }
+}
+
+/** An X.509 certificate as far as anybody looks: of this key, and longer than a card takes in one command. */
+function longCertificate(publicKeyInfo: Uint8Array): Uint8Array {
+  const algorithm = encodeTlv(0x30, fromHex("06082A8648CE3D040302"));
+  const name = encodeTlv(0x30, encodeTlv(0x0c, new Uint8Array(2600).fill(0x61)));
+  const validity = encodeTlv(0x30, new Uint8Array(0));
+  const serial = fromHex("020101");
+  const body = encodeTlv(0x30, serial, algorithm, name, validity, name, publicKeyInfo);
+  return encodeTlv(0x30, body, algorithm, encodeTlv(0x03, new Uint8Array(64)));
 }
 
 async function refusal(work: Promise<unknown>): Promise<HsmError> {
@@ -404,6 +415,92 @@ describe.each(profiles)("%s", (profile) => {
         code: "BACKUP_INVALID",
       });
     });
+  });
+
+  test("long keys and certificates: pulled at every exchange, finished by the next run", async () => {
+    const maker = await open(await empty(profile, "long"));
+    const rsa = await maker.generateKeyPair({ type: { kind: "rsa", bits: 4096 }, label: "long", id: fromHex("B1") });
+    const { publicKey } = await maker.generateKeyPair({ type: { kind: "ec", curve: "secp521r1" }, label: "certified" });
+    if (rsa.publicKey === null || publicKey === null) throw new Error("no public key");
+    await maker.writeKeyCertificate(1, longCertificate(publicKeyDer(rsa.publicKey)));
+    await maker.writeKeyCertificate(2, longCertificate(publicKeyDer(publicKey)));
+    const manifest = await collectBackup(maker, facts);
+    expect(manifest.keys[0]?.blob.length).toBeGreaterThan(1000);
+    const state = (await empty(profile, "long target")).serialize();
+    const fresh = () => SimulatedToken.restore(state, repeatableWorld("again"));
+    const whole = new PulledCard(fresh());
+    await restore(await loggedIn(whole), manifest);
+    expect(whole.sent.length).toBeGreaterThan(20);
+    for (let at = 6; at < whole.sent.length; at++) {
+      const token = fresh();
+      const when = at % 2 === 0 ? "before" : "after";
+      await refusal(loggedIn(new PulledCard(token, { at, when })).then((card) => restore(card, manifest)));
+      await restore(await open(token), manifest);
+      await expectWhole(token, manifest);
+    }
+  });
+
+  test("keys of two key domains find theirs by its check value", async () => {
+    const domains: InitializeSettings["dkek"] = { kind: "key-domains", domains: 2 };
+    const other = share.map((byte) => byte ^ 0x5a);
+    const withDomains = async (name: string, [first, second]: readonly [Uint8Array, Uint8Array]) => {
+      const token = await empty(profile, name, domains, []);
+      const card = await open(token);
+      for (const [i, one] of [first, second].entries()) {
+        await card.createKeyDomain(i, 1);
+        await card.importDkekShare(one, i);
+      }
+      return token;
+    };
+    const from = await open(await withDomains("two from", [share, other]));
+    const type = { kind: "ec", curve: "secp256r1" } as const;
+    await from.generateKeyPair({ type, label: "in 0", domain: 0 });
+    await from.generateKeyPair({ type, label: "in 1", domain: 1 });
+    const manifest = await collectBackup(from, facts);
+    expect(manifest.keys.map(({ domain, kcv }) => [domain, toHex(kcv)])).toEqual([
+      [0, kcv],
+      [1, toHex(deriveDkekKeys(other).kcv)],
+    ]);
+    const file = writeBackupFile(manifest);
+    expect(verifyBackup(file, [dkek]).outcome).toBe("incomplete");
+    expect(verifyBackup(file, [dkek, deriveDkekKeys(other)]).outcome).toBe("verified");
+
+    const swapped = await withDomains("two to", [other, share]);
+    await restore(await open(swapped), manifest);
+    await expectWhole(swapped, manifest);
+    const placed = await (await open(swapped)).listKeys({ metadata: true });
+    expect(placed.map(({ metadata }) => metadata?.domain ?? 0)).toEqual([1, 0]);
+
+    const one = await open(await empty(profile, "one domain"));
+    expect(await refusal(restore(one, manifest))).toMatchObject({ code: "KCV_UNEXPECTED" });
+    expect(await one.listKeys()).toEqual([]);
+  });
+
+  test("a full token: what did not fit leaves nothing behind, and room for it is enough to go on", async () => {
+    const manifest = await backupOf(profile);
+    const token = await empty(profile, "full up");
+    const card = await open(token);
+    const ballast: number[] = [];
+    for (let size = 32_000; size > 60; size = Math.floor(size / 2)) {
+      for (let fid = 0xcf10 + ballast.length; ; fid++) {
+        try {
+          await card.writeFile(fid, new Uint8Array(size));
+          ballast.push(fid);
+        } catch {
+          await card.deleteFile(fid).catch(() => undefined);
+          break;
+        }
+      }
+    }
+    const error = await refusal(restore(card, manifest));
+    expect(error).toMatchObject({ code: "RESTORED_IN_PART", kind: "partial" });
+    expect(error.advice).toContain("run the same command again");
+    const keys = await card.listKeys();
+    expect(keys.length).toBeLessThan(3);
+    for (const { problems } of keys) expect(problems).toEqual([]);
+    for (const fid of ballast) await card.deleteFile(fid);
+    await restore(await open(token), manifest);
+    await expectWhole(token, manifest);
   });
 
   test("restored keys have no use counter, which the backup says", async () => {
