@@ -1,7 +1,6 @@
 import { toHex } from "../bytes/hex.ts";
 import { algorithmName, type HashName, hashBytes } from "../cards/smartcard-hsm/keys/algorithms.ts";
 import { keyName, type TokenKey } from "../cards/smartcard-hsm/keys/token-key.ts";
-import { describeKey, type PlainKey } from "../crypto/plain-key.ts";
 import type { SignatureScheme } from "../services/keys-signature.ts";
 import type { CommandContext } from "./context.ts";
 import { usage } from "./failure.ts";
@@ -32,10 +31,6 @@ export function kindWords({ kind, bits, curve }: Pick<TokenKey, "kind" | "bits" 
 /** `key 5 "backup signing", RSA-2048`. */
 export function keyTitle(key: TokenKey): string {
   return `${keyName(key)}, ${kindWords(key)}`;
-}
-
-export function plainKeyFacts(key: PlainKey): Document {
-  return { kind: key.kind, type: describeKey(key) };
 }
 
 /** `--hash`. */
