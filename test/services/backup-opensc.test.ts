@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { standardStack } from "../../src/apdu/standard-stack.ts";
@@ -29,6 +29,8 @@ describeWith([...stackNeeds, "pkcs11-tool", "sc-hsm-tool", "openssl"], "OpenSC a
   beforeAll(async () => {
     stack = await makeStack();
     writeFileSync(join(stack.folder, "data"), "The quick brown fox jumps over the lazy dog\n");
+    openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "peer.pem");
+    openssl("pkey", "-in", "peer.pem", "-pubout", "-outform", "DER", "-out", "peer.der");
   });
   afterAll(() => stack.remove());
 
@@ -50,11 +52,11 @@ describeWith([...stackNeeds, "pkcs11-tool", "sc-hsm-tool", "openssl"], "OpenSC a
     }
   }
 
+  const openssl = (...args: readonly string[]): string =>
+    execFileSync("openssl", args, { cwd: stack.folder, encoding: "utf8", stdio: "pipe" }).trim();
   const verified = (key: string, signature: string): string =>
-    execFileSync("openssl", ["dgst", "-sha256", "-verify", key, "-keyform", "DER", "-signature", signature, "data"], {
-      cwd: stack.folder,
-      encoding: "utf8",
-    }).trim();
+    openssl("dgst", "-sha256", "-verify", key, "-keyform", "DER", "-signature", signature, "data");
+  const content = (name: string): Buffer => readFileSync(join(stack.folder, name));
 
   test.each(["genuine", "pico"] as const)(
     "from a %s token",
@@ -73,6 +75,20 @@ describeWith([...stackNeeds, "pkcs11-tool", "sc-hsm-tool", "openssl"], "OpenSC a
         writeFileSync(join(stack.folder, `${kind}.der`), publicKeyDer(key));
         writeFileSync(join(stack.folder, `${kind}.wrap`), buildWrapContainer({ blob, description, certificate }));
       }
+      openssl(
+        "pkeyutl",
+        "-encrypt",
+        "-pubin",
+        "-keyform",
+        "DER",
+        "-inkey",
+        "rsa.der",
+        "-in",
+        "data",
+        "-out",
+        "data.enc",
+      );
+      openssl("pkeyutl", "-derive", "-inkey", "peer.pem", "-peerform", "DER", "-peerkey", "ec.der", "-out", "secret");
       const restored = `${profile}-restored`;
       await onToken(restored, profile, async (card) =>
         runRestore(card, manifest, await planRestore(card, manifest, false)),
@@ -99,11 +115,15 @@ describeWith([...stackNeeds, "pkcs11-tool", "sc-hsm-tool", "openssl"], "OpenSC a
             pkcs11("-O"),
             sign("a1", "-m", "SHA256-RSA-PKCS", "-o", `${token}-rsa.sig`),
             sign("a2", ...ec, "-o", `${token}-ec.sig`),
+            pkcs11("--decrypt", "-m", "RSA-PKCS", "--id", "a1", "-i", "data.enc", "-o", `${token}.txt`),
+            pkcs11("--derive", "-m", "ECDH1-DERIVE", "--id", "a2", "-i", "peer.der", "-o", `${token}.secret`),
           ],
         );
         for (const { exit, stderr } of results) expect(exit, stderr).toBe(0);
-        const list = results.at(-3)?.stdout;
+        const list = results.at(-5)?.stdout;
         for (const part of [/label: +rsa key/, /label: +ec key/]) expect(list).toMatch(part);
+        expect(content(`${token}.txt`)).toEqual(content("data"));
+        expect(content(`${token}.secret`)).toEqual(content("secret"));
         for (const kind of ["rsa", "ec"]) expect(verified(`${kind}.der`, `${token}-${kind}.sig`)).toBe("Verified OK");
       }
     },
