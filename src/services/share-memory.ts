@@ -10,9 +10,12 @@ import { writePrivateFile } from "./atomic-file.ts";
  * `token` is `TokenIdentity.key`.
  */
 export interface ShareMemory {
-  /** @param imported how many shares the token says it has: a memory of more is about an earlier initialisation */
+  /**
+   * @param imported how many shares the token says it has: what was noted at that count or above it did not arrive, or
+   *   went away with an earlier initialisation
+   */
   knows(token: string, domain: number, imported: number, share: Uint8Array): Promise<boolean>;
-  /** A share went in. @param imported how many were in before */
+  /** To be called before a share is sent, so that a lost answer leaves no gap. @param imported how many are in already */
   note(token: string, domain: number, imported: number, share: Uint8Array): Promise<void>;
   /** The key is complete: nothing more to remember. */
   forget(token: string, domain: number): Promise<void>;
@@ -23,8 +26,14 @@ interface Entry {
   readonly domain: number;
   /** 16 bytes in hex. */
   readonly salt: string;
-  /** HMAC-SHA-256 of each share under the salt, in hex. A share is 32 random bytes: nobody finds it by guessing. */
-  readonly digests: readonly string[];
+  readonly shares: readonly Remembered[];
+}
+
+interface Remembered {
+  /** How many shares were in when this one was sent. */
+  readonly after: number;
+  /** HMAC-SHA-256 of the share under the salt, in hex. A share is 32 random bytes: nobody finds it by guessing. */
+  readonly digest: string;
 }
 
 const maxEntries = 10_000;
@@ -36,17 +45,20 @@ const maxEntries = 10_000;
 export function fileShareMemory(path: string): ShareMemory {
   return {
     async knows(token, domain, imported, share) {
-      const entry = current(await read(path), token, domain, imported);
-      return entry?.digests.some((known) => same(fromHex(known), digest(entry.salt, share))) ?? false;
+      const entry = entryFor(await read(path), token, domain);
+      if (entry === undefined) return false;
+      const asked = digest(entry.salt, share);
+      return entry.shares.some((known) => known.after < imported && same(fromHex(known.digest), asked));
     },
 
     async note(token, domain, imported, share) {
       if (token === "") return;
       const entries = await read(path);
-      const known = current(entries, token, domain, imported);
+      const known = entryFor(entries, token, domain);
       const salt = known?.salt ?? toHex(new Uint8Array(randomBytes(16)));
-      const digests = [...(known?.digests ?? []), toHex(digest(salt, share))];
-      await write(path, [...without(entries, token, domain), { token, domain, salt, digests }]);
+      const before = known?.shares.filter(({ after }) => after < imported) ?? [];
+      const shares = [...before, { after: imported, digest: toHex(digest(salt, share)) }];
+      await write(path, [...without(entries, token, domain), { token, domain, salt, shares }]);
     },
 
     async forget(token, domain) {
@@ -57,9 +69,8 @@ export function fileShareMemory(path: string): ShareMemory {
   };
 }
 
-function current(entries: readonly Entry[], token: string, domain: number, imported: number): Entry | undefined {
-  const entry = entries.find((candidate) => candidate.token === token && candidate.domain === domain);
-  return entry !== undefined && entry.digests.length <= imported ? entry : undefined;
+function entryFor(entries: readonly Entry[], token: string, domain: number): Entry | undefined {
+  return entries.find((entry) => entry.token === token && entry.domain === domain);
 }
 
 function without(entries: readonly Entry[], token: string, domain: number): Entry[] {
@@ -101,31 +112,38 @@ async function write(path: string, entries: readonly Entry[]): Promise<void> {
 }
 
 /** Any fields of any object that JSON can hold. */
-type Fields = Partial<Record<"schemaVersion" | "entries" | keyof Entry, unknown>>;
+type Fields = Partial<Record<"schemaVersion" | "entries" | keyof Entry | keyof Remembered, unknown>>;
 
 function parse(text: string): readonly Entry[] {
   const value = JSON.parse(text) as unknown;
   const { schemaVersion, entries } = isRecord(value) ? value : {};
   if (schemaVersion !== 1 || !Array.isArray(entries) || entries.length > maxEntries) {
-    throw new HsmError("SHARE_MEMORY_INVALID", "check-failed", "it is no memory of shares");
+    throw noMemory();
   }
   return entries.map(entryOf);
 }
 
-function entryOf(value: unknown, index: number): Entry {
-  const { token, domain, salt, digests } = isRecord(value) ? value : {};
-  if (
-    isHex(token) &&
-    typeof domain === "number" &&
-    Number.isInteger(domain) &&
-    isHex(salt) &&
-    Array.isArray(digests) &&
-    digests.length <= 255 &&
-    digests.every(isHex)
-  ) {
-    return { token, domain, salt, digests };
+function entryOf(value: unknown): Entry {
+  const { token, domain, salt, shares } = isRecord(value) ? value : {};
+  const known = Array.isArray(shares) && shares.length <= 255 ? shares : null;
+  if (isHex(token) && isCount(domain) && isHex(salt) && known !== null) {
+    return { token, domain, salt, shares: known.map(rememberedOf) };
   }
-  throw new HsmError("SHARE_MEMORY_INVALID", "check-failed", `entry ${index + 1} makes no sense`);
+  throw noMemory();
+}
+
+function rememberedOf(value: unknown): Remembered {
+  const { after, digest: known } = isRecord(value) ? value : {};
+  if (isCount(after) && isHex(known)) return { after, digest: known };
+  throw noMemory();
+}
+
+function noMemory(): HsmError {
+  return new HsmError("SHARE_MEMORY_INVALID", "check-failed", "it is no memory of shares");
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 255;
 }
 
 function isRecord(value: unknown): value is Fields {

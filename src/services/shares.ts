@@ -3,7 +3,7 @@ import { fromHex, toHex } from "../bytes/hex.ts";
 import type { SmartCardHsm } from "../cards/smartcard-hsm/smartcard-hsm.ts";
 import type { DkekState } from "../cards/smartcard-hsm/token-status.ts";
 import { checkKeyCheckValue, checkShare, combineShares, keyCheckValue, zeroKeyCheckValue } from "../crypto/dkek.ts";
-import { HsmError, messageOf } from "../errors.ts";
+import { HsmError } from "../errors.ts";
 import type { ShareMemory } from "./share-memory.ts";
 
 /** A share that was opened, and what people call it. */
@@ -31,8 +31,6 @@ export interface ImportOutcome {
   readonly state: DkekState;
   /** Compared with the expected KCV: `null` when none was expected or the token does not show its own yet. */
   readonly kcvMatches: true | null;
-  /** What the memory of imported shares could not do. */
-  readonly memoryFailure: string | null;
 }
 
 /**
@@ -57,22 +55,31 @@ export async function importShares(
 
   const steps: { name: string; state: DkekState }[] = [];
   let state = before;
-  let memoryFailure: string | null = null;
-  let imported = importedShares(before);
-  for (const { name, share } of shares) {
+  for (const [i, { name, share }] of shares.entries()) {
     progress(name);
-    state = await card.importDkekShare(share, domain);
-    steps.push({ name, state });
     try {
-      if (state.state === "complete") await memory?.forget(token.key, domain);
-      else await memory?.note(token.key, domain, imported, share);
+      await memory?.note(token.key, domain, importedShares(before) + i, share);
+      state = await card.importDkekShare(share, domain);
     } catch (error) {
-      // The share is in: what could not be remembered must not look like a failed import.
-      memoryFailure = messageOf(error);
+      throw i === 0 ? error : afterSome(error, i, shares.length);
     }
-    imported++;
+    steps.push({ name, state });
   }
-  return { steps, state, kcvMatches: compareKcv(state, own, expectedKcv, token.name), memoryFailure };
+  // Nothing is lost when it fails: what was noted counts for nothing once the token is initialised again.
+  if (state.state === "complete") await memory?.forget(token.key, domain).catch(() => undefined);
+  return { steps, state, kcvMatches: compareKcv(state, own, expectedKcv, token.name) };
+}
+
+/** The shares before this one are in, and cannot be taken out. */
+function afterSome(error: unknown, done: number, all: number): unknown {
+  if (!(error instanceof HsmError)) return error;
+  const { code, kind, message, advice, token, details } = error;
+  return new HsmError(code, kind, `${done} of ${all} shares went in, then: ${message}`, {
+    advice,
+    token,
+    details,
+    cause: error,
+  });
 }
 
 function refuseTwins(shares: readonly NamedShare[]): void {

@@ -63,7 +63,7 @@ async function report(
   context: CommandContext,
   device: OpenDevice,
   domain: number,
-  { steps, state, kcvMatches, memoryFailure }: ImportOutcome,
+  { steps, state, kcvMatches }: ImportOutcome,
   expected: Uint8Array | undefined,
 ): Promise<number | undefined> {
   const { output } = context;
@@ -92,7 +92,6 @@ async function report(
       ...(notes.length === 0 ? [] : ["", ...notes.map((note) => `- ${note}`)]),
     ],
   );
-  if (memoryFailure !== null) output.warn(`that this share went in will not be remembered: ${memoryFailure}`);
   // Somebody wanted the KCV compared, and it was not.
   return expected !== undefined && state.state === "complete" && kcvMatches === null ? exitCodes.partial : undefined;
 }
