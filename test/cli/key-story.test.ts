@@ -98,6 +98,24 @@ test("key delete --yes wants a --device that names this very token: its label is
   expect(await labels("named")).toEqual(["precious"]);
 });
 
+test("delete and rename look at the whole token, whatever is remembered", async () => {
+  await officer.initialised("twins");
+  const at = "--pin env:PIN --device sim:twins";
+  await officer.gets(0, `key generate --type ec:p256 --label twin ${at}`);
+  await officer.gets(0, `key sign twin --in ${data} ${at}`);
+  // As another program would: nothing of it is in our memory.
+  const elsewhere = { HSMADM_KEY_CACHE: "off" };
+  const memory = world.path("keys.json");
+  const before = readFileSync(memory);
+  await officer.gets(0, `key generate --type ec:p256 --label twin --allow-duplicate ${at}`, { env: elsewhere });
+  writeFileSync(memory, before);
+  await officer.gets(0, `key sign twin --in ${data} ${at}`);
+  for (const verb of ["delete twin --yes", "rename twin other"]) {
+    const { stderr } = await officer.gets(2, `key ${verb} ${at}`);
+    expect(stderr).toContain("may be any of 2 keys");
+  }
+});
+
 test("a token with key domains: keys are made in one, and move to the same one elsewhere", async () => {
   for (const name of ["from", "to"]) {
     const at = `--pin env:PIN --device sim:${name}`;

@@ -1,4 +1,3 @@
-import { findKey } from "../../services/keys-find.ts";
 import { confirmDestruction } from "../confirm.ts";
 import type { CommandContext } from "../context.ts";
 import { keyFacts, keyTitle } from "../key-facts.ts";
@@ -9,8 +8,9 @@ import { tokenTitle } from "../wording.ts";
 export async function run(context: CommandContext): Promise<undefined> {
   const { args, globals, output } = context;
   await withKeysAndPin(context, async (session) => {
-    const { card, device, token, name, memory } = session;
-    const key = await findKey(card, args.required("KEY"), memory);
+    const { card, device, token, name } = session;
+    // Not from memory: a second key of this label, made elsewhere, must be told of.
+    const key = await card.findKey(args.required("KEY"));
     if (globals.dryRun) {
       output.result({ dryRun: true, token, key: keyFacts(key) }, [
         `would destroy ${keyTitle(key)} on ${name}; nothing was sent`,

@@ -1,5 +1,4 @@
-import { keyName } from "../../cards/smartcard-hsm/keys/token-key.ts";
-import { findKey } from "../../services/keys-find.ts";
+import { keyName, keyNamed } from "../../cards/smartcard-hsm/keys/token-key.ts";
 import { checkNewKey } from "../../services/keys-new.ts";
 import type { CommandContext } from "../context.ts";
 import { usage } from "../failure.ts";
@@ -12,9 +11,10 @@ export async function run(context: CommandContext): Promise<undefined> {
   const label = args.required("NAME");
   if (label === "") throw usage("ARGUMENT_MISSING", "the new label is empty");
   await withKeysAndPin(context, async (session) => {
-    const { card, token, name, memory } = session;
-    const key = await findKey(card, args.required("KEY"), memory);
-    const others = (await card.listKeys()).filter(({ ref }) => ref !== key.ref);
+    const { card, token, name } = session;
+    const keys = await card.listKeys();
+    const key = keyNamed(keys, args.required("KEY"), name);
+    const others = keys.filter(({ ref }) => ref !== key.ref);
     checkNewKey(others, { label }, name, args.flag("allow-duplicate"));
     if (globals.dryRun) {
       output.result({ dryRun: true, token, key: keyFacts(key), label }, [
