@@ -12,7 +12,7 @@ import { openTokenFile } from "../../src/simulator/token-store.ts";
 import { defaultWorld } from "../../src/simulator/world.ts";
 import { violations } from "./support/json-schema.ts";
 import { Officer, secrets } from "./support/officer.ts";
-import { TestWorld } from "./support/test-io.ts";
+import { TestWorld, TypingPerson } from "./support/test-io.ts";
 
 vi.mock("../../src/crypto/share-key.ts", async (original) =>
   (await import("./support/fewer-rounds.ts")).fewerRounds(original),
@@ -240,6 +240,21 @@ describe("restore", () => {
     expect(done).toMatchObject({ keys: [{ done: "replaced" }, { done: "written" }, { done: "written" }] });
   }, 20_000);
 
+  test("another serial typed: 10, and the key in the way stays", async () => {
+    await withDkek("y");
+    await officer.gets(0, `key generate --type ec:p256 --label mine ${token("y")}`);
+    const line = `backup restore ${path("a.bak")} ${token("y")} --replace`;
+    const person = new TypingPerson("UTSIM00000");
+    const { stderr } = await officer.gets(10, line, { person });
+    expect(stderr).toContain('key 1 "mine"');
+    expect(await officer.document(0, "key list --device sim:y")).toMatchObject({ keys: [{ label: "mine" }] });
+    const [, serial = ""] = /Type the serial (\w+)/.exec(person.prompts[0] ?? "") ?? [];
+    await officer.gets(0, line, { person: new TypingPerson(serial) });
+    expect(await officer.document(0, "key list --device sim:y")).toMatchObject({
+      keys: [{ label: "signing" }, {}, {}],
+    });
+  });
+
   test("another DKEK: 9, also in a dry run, nothing written", async () => {
     await withDkek("o", otherShare);
     await officer.gets(9, `backup restore ${path("a.bak")} --device sim:o --dry-run`);
@@ -282,6 +297,23 @@ describe("clone", () => {
     expect(trace).toContain("sim:t");
     expect(trace.toLowerCase()).not.toContain(Buffer.from(secrets.pin).toString("hex"));
   }, 20_000);
+
+  test("one token under two names", async () => {
+    const state = readFileSync(join(world.home, "simulator", "a.json"));
+    writeFileSync(join(world.home, "simulator", "a2.json"), state, { mode: 0o600 });
+    const { stderr } = await officer.gets(2, "backup clone sim:a sim:a2 --pin env:PIN");
+    expect(stderr).toContain("the same token");
+  });
+
+  test("a wrong PIN for TO: 4, and one try of it is gone, none of FROM", async () => {
+    await withDkek("p");
+    const before = await officer.tries("a");
+    await officer.gets(4, "backup clone sim:a sim:p --pin env:PIN --to-pin env:WRONG");
+    expect(await officer.tries("a")).toEqual(before);
+    expect(await officer.tries("p")).toMatchObject({ user: 2 });
+    await officer.gets(5, "backup clone sim:a sim:p --pin env:PIN --to-pin env:WRONG");
+    expect(await officer.tries("p")).toMatchObject({ user: 2 });
+  });
 
   test.each([
     ["one token twice", "backup clone sim:a sim:a --pin env:PIN", 2],
