@@ -179,6 +179,9 @@ describe("key import", () => {
     ["pkcs8", () => rsa.privateKey.export({ format: "pem", type: "pkcs8" }) as string, "", rsa.publicKey],
     ["pkcs1", () => rsa.privateKey.export({ format: "der", type: "pkcs1" }), "", rsa.publicKey],
     ["sec1", () => ec.privateKey.export({ format: "pem", type: "sec1" }) as string, "", ec.publicKey],
+    ["sec1-der", () => ec.privateKey.export({ format: "der", type: "sec1" }), "", ec.publicKey],
+    ["pkcs8-der", () => ec.privateKey.export({ format: "der", type: "pkcs8" }), "", ec.publicKey],
+    ["pkcs8-rsa", () => rsa.privateKey.export({ format: "der", type: "pkcs8" }), "", rsa.publicKey],
     ["jwk", () => JSON.stringify(ec.privateKey.export({ format: "jwk" })), "", ec.publicKey],
     [
       "encrypted",

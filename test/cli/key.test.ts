@@ -278,11 +278,24 @@ describe("secret results", () => {
   });
 
   test("nothing secret was printed by any of these, nor is it in a trace", async () => {
-    const trace = world.path("use.apdu");
-    const out = world.path("traced.bin");
-    await told(0, `key mac aes --in ${data()} --out ${out} --trace ${trace} ${at}`);
-    const text = readFileSync(trace, "utf8").replaceAll(/\s/g, "").toLowerCase();
-    expect(text).not.toContain(readFileSync(out).toString("hex"));
+    const pem = (await officer.gets(0, "key public rsa --device sim:k")).stdout;
+    const sealed = world.path("traced.enc");
+    writeFileSync(sealed, publicEncrypt({ key: pem, padding: constants.RSA_PKCS1_PADDING }, Buffer.from(plaintext)));
+    const peer = world.path("traced.pem");
+    const other = generateKeyPairSync("ec", { namedCurve: "prime256v1" }).publicKey;
+    writeFileSync(peer, other.export({ format: "pem", type: "spki" }));
+    let text = "";
+    for (const [i, verb] of [
+      `mac aes --in ${data()}`,
+      `derive ec --peer ${peer}`,
+      `derive aes --in ${data()}`,
+      `decrypt rsa --in ${sealed}`,
+    ].entries()) {
+      const [trace, out] = [world.path(`use-${i}.apdu`), world.path(`traced-${i}.bin`)];
+      await told(0, `key ${verb} --out ${out} --trace ${trace} ${at}`);
+      text = readFileSync(trace, "utf8").replaceAll(/\s/g, "").toLowerCase();
+      expect(text, verb).not.toContain(readFileSync(out).toString("hex"));
+    }
     expect(text).not.toContain(Buffer.from(secrets.pin).toString("hex"));
     expect(world.printed).not.toContain(plaintext);
     for (const secret of Object.values(secrets)) expect(world.printed).not.toContain(secret);
