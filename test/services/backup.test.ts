@@ -438,7 +438,7 @@ describe.each(profiles)("%s", (profile) => {
       await restore(await open(token), manifest);
       await expectWhole(token, manifest);
     }
-  });
+  }, 60_000);
 
   test("keys of two key domains find theirs by its check value", async () => {
     const domains: InitializeSettings["dkek"] = { kind: "key-domains", domains: 2 };
