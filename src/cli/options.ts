@@ -26,7 +26,7 @@ export const globalOptions: readonly OptionSpec[] = [
   { name: "driver", value: "NAME", describe: "PC/SC binding: pcsclite or pcsc-mini" },
   { name: "min-tries", value: "N", describe: "user PIN tries that must remain after a failure (1)" },
   { name: "min-so-tries", value: "N", describe: "SO-PIN tries that must remain after a failure (3)" },
-  { name: "no-ledger", describe: "do not ask or keep the memory of refused PINs" },
+  { name: "no-ledger", describe: "no memory of refused PINs and imported shares" },
 ];
 
 const source = (name: string, what: string): OptionSpec => ({

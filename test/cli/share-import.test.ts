@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import { toHex } from "../../src/bytes/hex.ts";
 import { openShareFile } from "../../src/crypto/dkek-share-file.ts";
@@ -27,6 +27,12 @@ function commandsIn(trace: string): string[] {
   return readFileSync(trace, "utf8")
     .split("\n")
     .filter((line) => line.startsWith("> "));
+}
+
+/** How many tokens it knows. */
+function remembered(): number {
+  if (!existsSync(memory)) return 0;
+  return (JSON.parse(readFileSync(memory, "utf8")) as { entries: unknown[] }).entries.length;
 }
 
 describe("share import", () => {
@@ -87,6 +93,17 @@ describe("share import", () => {
     expect(world.printed.toUpperCase()).not.toContain(share);
   });
 
+  test("a trace has no answer to a share, and its replay leaves the memory as it is", async () => {
+    await officer.tokenWithShares("replay", 2);
+    const path = await officer.share("replay.pbe");
+    const trace = world.path("replay.apdu");
+    await imports(0, "replay", `${path} --password env:PW --trace ${trace}`);
+    rmSync(memory);
+    const { error } = await officer.fits(9, `share import ${path} --password env:PW --device trace:${trace}`);
+    expect(error).toMatchObject({ code: "TRACE_ANSWER_REDACTED" });
+    expect(existsSync(memory)).toBe(false);
+  });
+
   test("--dry-run opens the file, looks at the token and sends nothing", async () => {
     await officer.tokenWithShares("dry", 1);
     const path = await officer.share("dry.pbe");
@@ -132,6 +149,7 @@ describe("the same share twice", () => {
   test("is refused on another day, and only while the token waits for others", async () => {
     await officer.tokenWithShares("again", 2);
     const [a, b] = [await officer.share("again1.pbe"), await officer.share("again2.pbe")];
+    const before = remembered();
     await imports(0, "again", `${a} --password env:PW`);
     expect(modeOf(memory)).toBe("600");
     const share = await openShareFile(new Uint8Array(readFileSync(a)), new TextEncoder().encode(passwords.first));
@@ -142,7 +160,7 @@ describe("the same share twice", () => {
     expect(commandsIn(trace)).toHaveLength(3);
     expect(await domainOf("again")).toMatchObject({ outstanding: 1 });
     await imports(0, "again", `${b} --password env:PW`);
-    expect(JSON.parse(readFileSync(memory, "utf8"))).toMatchObject({ entries: [] });
+    expect(remembered()).toBe(before);
     // The same set again on a token that was initialised again.
     await officer.tokenWithShares("again", 2);
     await imports(0, "again", `${a} --password env:PW`);

@@ -5,6 +5,7 @@ import { fileShareMemory } from "../../services/share-memory.ts";
 import { type ImportOutcome, importShares } from "../../services/shares.ts";
 import type { CommandContext } from "../context.ts";
 import { type OpenDevice, withDevice } from "../device-session.ts";
+import { parseDeviceSpec } from "../device-spec.ts";
 import type { Document } from "../output.ts";
 import { pinWishes } from "../pin-wishes.ts";
 import { type Secret, SecretReader } from "../secrets.ts";
@@ -28,7 +29,7 @@ export async function run(context: CommandContext): Promise<number | undefined> 
           shares: opened,
           domain,
           expectedKcv: expected,
-          memory: context.globals.noLedger ? undefined : fileShareMemory(paths.shares),
+          memory: remembers(context) ? fileShareMemory(paths.shares) : undefined,
           login: pin === undefined ? undefined : () => login(device, pin),
         },
         (name) => context.output.progress(`importing ${name} …`),
@@ -38,6 +39,11 @@ export async function run(context: CommandContext): Promise<number | undefined> 
   } finally {
     for (const { share } of opened) share.fill(0);
   }
+}
+
+/** A replayed token has nothing to remember. */
+function remembers({ globals }: CommandContext): boolean {
+  return !globals.noLedger && parseDeviceSpec(globals.device ?? "auto").kind !== "trace";
 }
 
 async function login(device: OpenDevice, pin: Secret): Promise<void> {
