@@ -1,5 +1,8 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
+import { fromHex, toHex } from "../../src/bytes/hex.ts";
+import { keyCheckValue } from "../../src/crypto/dkek.ts";
+import { rounds } from "./support/fewer-rounds.ts";
 import { Custodians, hexOf, modeOf, passwords, ShareOfficer } from "./support/share-officer.ts";
 import { TestWorld, TypingPerson } from "./support/test-io.ts";
 
@@ -145,6 +148,36 @@ ${(await splitShare("another.pbe", "2-of-3")).cards[1]}`;
     expect(existsSync(world.path("kept.pbe"))).toBe(false);
     expect(readdirSync(folder).map((name) => hexOf(`${folder}/${name}`))).toEqual(before);
   });
+});
+
+describe("a split share of sc-hsm-tool", () => {
+  interface Recorded {
+    readonly steps: readonly {
+      readonly stdout: string;
+      readonly files?: Record<string, string>;
+      readonly exchange: readonly { readonly c: string }[];
+    }[];
+  }
+
+  test.each(["0.23.0", "0.27.1"])(
+    "as version %s printed it, opens with the share that it sent",
+    async (version) => {
+      const session = `../recordings/opensc-${version}-pico-hsm/20-dkek-share-password-3-of-5.json`;
+      const { steps } = JSON.parse(readFileSync(new URL(session, import.meta.url), "utf8")) as Recorded;
+      const made = steps.find(({ files }) => files?.["dkek-n.pbe"] !== undefined);
+      const path = officer.file(`${version}.pbe`, fromHex(made?.files?.["dkek-n.pbe"] ?? ""));
+      const parts = officer.file(`${version}.parts`, made?.stdout ?? "");
+      const sent = steps.flatMap(({ exchange }) => exchange).find(({ c }) => c.startsWith("8052000020"));
+      rounds.iterations = undefined;
+      try {
+        const kcv = await officer.kcvOf(`${path} --share-parts file:${parts}`);
+        expect(kcv).toBe(toHex(keyCheckValue(fromHex(sent?.c.slice(10, 74) ?? ""))));
+      } finally {
+        rounds.iterations = 1000;
+      }
+    },
+    120_000,
+  );
 });
 
 describe("cards on the terminal", () => {
