@@ -3,7 +3,7 @@ import type { BackupManifest } from "../crypto/backup-manifest.ts";
 import { exitCodes } from "../errors.ts";
 import { type BackupFacts, backupWarnings, collectBackup } from "../services/backup.ts";
 import { requireSameDkek } from "../services/backup-domains.ts";
-import { planRestore, type RestorePlan } from "../services/backup-plan.ts";
+import { keysToUnwrap, planRestore, type RestorePlan } from "../services/backup-plan.ts";
 import { requireNoConflict, runRestore } from "../services/backup-restore.ts";
 import { fileKeyMemory } from "../services/keys-memory.ts";
 import { fileFacts, outcomeLines, planLines, plannedFacts } from "./backup-report.ts";
@@ -59,9 +59,7 @@ export async function restoreOnto(
   if (pin === undefined || globals.dryRun) {
     const domains = (await card.keyDomains()).filter(({ kcvNote }) => kcvNote !== "before-login");
     // A token that shows its check value after a login only is compared then.
-    if (domains.length > 0 && plan.keys.some(({ action }) => action !== "skip")) {
-      requireSameDkek(manifest, domains, serial || name);
-    }
+    if (domains.length > 0) requireSameDkek(keysToUnwrap(plan), domains, serial || name);
     output.result(document(plan, { ...facts, token, dryRun: true }), [
       `would restore onto ${name}; nothing was sent`,
       ...planLines(plan, output.columns),
@@ -90,7 +88,7 @@ export async function restoreOnto(
   await login(device, pin);
   const memory = fileKeyMemory(join(context.paths.state, "keys.json"));
   try {
-    const outcome = await runRestore(card, manifest, plan, ({ number, of, label }) =>
+    const outcome = await runRestore(card, plan, ({ number, of, label }) =>
       output.progress(`restoring key ${number} of ${of}${label === null ? "" : ` "${label}"`} …`),
     );
     const failed = outcome.keys.filter(({ done }) => done === "failed").length;

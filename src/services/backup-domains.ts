@@ -1,6 +1,6 @@
 import { toHex } from "../bytes/hex.ts";
 import type { DkekState } from "../cards/smartcard-hsm/token-status.ts";
-import type { BackupManifest } from "../crypto/backup-manifest.ts";
+import type { BackupKey } from "../crypto/backup-manifest.ts";
 import { zeroKeyCheckValue } from "../crypto/dkek.ts";
 import { HsmError } from "../errors.ts";
 
@@ -65,12 +65,17 @@ export function usableDomains(domains: readonly DkekState[], token: string): Map
 
 /**
  * Compares the check values before anything is sent.
+ * @param keys that are to be unwrapped
  * @throws HsmError `KCV_UNEXPECTED` (check-failed), and those of {@link usableDomains}
  */
-export function requireSameDkek(manifest: BackupManifest, domains: readonly DkekState[], token: string): void {
-  if (manifest.keys.length === 0) return;
+export function requireSameDkek(
+  keys: readonly Pick<BackupKey, "kcv">[],
+  domains: readonly DkekState[],
+  token: string,
+): void {
+  if (keys.length === 0) return;
   const there = new Set(usableDomains(domains, token).values());
-  const foreign = new Set(manifest.keys.map(({ kcv }) => toHex(kcv)).filter((kcv) => kcv !== "" && !there.has(kcv)));
+  const foreign = new Set(keys.map(({ kcv }) => toHex(kcv)).filter((kcv) => kcv !== "" && !there.has(kcv)));
   if (foreign.size === 0) return;
   throw new HsmError(
     "KCV_UNEXPECTED",

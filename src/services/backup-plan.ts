@@ -38,6 +38,11 @@ export interface RestorePlan {
   readonly files: readonly PlannedFile[];
 }
 
+/** The keys that have to be unwrapped, for which the token must have their DKEK. */
+export function keysToUnwrap({ keys }: RestorePlan): BackupKey[] {
+  return keys.filter(({ action }) => action !== "skip" && action !== "finish").map(({ entry }) => entry);
+}
+
 /**
  * Compares a backup with a token. Reads only, no login needed.
  *

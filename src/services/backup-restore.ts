@@ -2,11 +2,19 @@ import { equal } from "../bytes/bytes.ts";
 import { fileIds } from "../cards/smartcard-hsm/file-ids.ts";
 import { parseKeyCertificate } from "../cards/smartcard-hsm/keys/public-key.ts";
 import { decodeKeyDescription } from "../cards/smartcard-hsm/pkcs15-key-description.ts";
-import type { BackupKey, BackupManifest } from "../crypto/backup-manifest.ts";
+import type { BackupKey } from "../crypto/backup-manifest.ts";
 import { HsmError, messageOf } from "../errors.ts";
 import { type RestoreTarget, readIfThere } from "./backup-card.ts";
 import { requireSameDkek } from "./backup-domains.ts";
-import { isMarked, type PlannedKey, publicKeyOf, type RestorePlan, restoreMark, samePublicKey } from "./backup-plan.ts";
+import {
+  isMarked,
+  keysToUnwrap,
+  type PlannedKey,
+  publicKeyOf,
+  type RestorePlan,
+  restoreMark,
+  samePublicKey,
+} from "./backup-plan.ts";
 
 export interface RestoreStep {
   readonly number: number;
@@ -56,14 +64,14 @@ export function requireNoConflict({ keys, files }: RestorePlan, token: string): 
  */
 export async function runRestore(
   card: RestoreTarget,
-  manifest: BackupManifest,
   plan: RestorePlan,
   progress: (step: RestoreStep) => void = () => undefined,
 ): Promise<RestoreOutcome> {
   const token = (await card.identity()).serial || "the token";
   requireNoConflict(plan, token);
   const work = plan.keys.filter(({ action }) => action !== "skip");
-  if (work.length > 0) requireSameDkek(manifest, await card.keyDomains(), token);
+  const wrapped = keysToUnwrap(plan);
+  if (wrapped.length > 0) requireSameDkek(wrapped, await card.keyDomains(), token);
   const keys: RestoredKey[] = plan.keys
     .filter(({ action }) => action === "skip")
     .map((planned) => ({ planned, done: "skipped", reason: planned.reason }));

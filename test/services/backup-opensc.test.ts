@@ -90,9 +90,7 @@ describeWith([...stackNeeds, "pkcs11-tool", "sc-hsm-tool", "openssl"], "OpenSC a
       );
       openssl("pkeyutl", "-derive", "-inkey", "peer.pem", "-peerform", "DER", "-peerkey", "ec.der", "-out", "secret");
       const restored = `${profile}-restored`;
-      await onToken(restored, profile, async (card) =>
-        runRestore(card, manifest, await planRestore(card, manifest, false)),
-      );
+      await onToken(restored, profile, async (card) => runRestore(card, await planRestore(card, manifest, false)));
       const bare = `${profile}-bare`;
       await onToken(bare, profile, async () => undefined);
 

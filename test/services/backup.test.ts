@@ -75,7 +75,7 @@ async function backupOf(profile: Profile): Promise<BackupManifest> {
 }
 
 async function restore(card: SmartCardHsm, manifest: BackupManifest, replace = false): Promise<RestoreOutcome> {
-  return runRestore(card, manifest, await planRestore(card, manifest, replace));
+  return runRestore(card, await planRestore(card, manifest, replace));
 }
 
 async function signs(card: SmartCardHsm, key: TokenKey): Promise<boolean> {
