@@ -1,10 +1,8 @@
-import { randomBytes } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
-import { link, open, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { concat } from "../bytes/bytes.ts";
-import { toHex } from "../bytes/hex.ts";
 import { HsmError, messageOf } from "../errors.ts";
+import { fileNotWritable, fileTaken, writeNewFile } from "../services/atomic-file.ts";
 import type { CommandContext } from "./context.ts";
 import { usage } from "./failure.ts";
 import { throwIfInterrupted } from "./interruption.ts";
@@ -60,7 +58,7 @@ export interface ByteOutput {
 /**
  * Checks `--out` before a card is touched: whether the file is there already, whether its folder is.
  * @param secret mode 0600
- * @throws HsmError `OUTPUT_EXISTS` (conflict) unless `--yes`, `OUTPUT_NOT_WRITABLE` (service), `OPTIONS_CONFLICT` (usage)
+ * @throws HsmError `FILE_EXISTS` (conflict) unless `--yes`, `FILE_NOT_WRITABLE` (service), `OPTIONS_CONFLICT` (usage)
  */
 export function openByteOutput(context: CommandContext, path: string, secret: boolean): ByteOutput {
   const { globals, output } = context;
@@ -70,9 +68,10 @@ export function openByteOutput(context: CommandContext, path: string, secret: bo
     }
     return { path: null, write: async (bytes) => output.raw(bytes) };
   }
-  if (!globals.yes && existsSync(path)) throw exists(path);
-  if (!existsSync(dirname(path))) throw notWritable(path, `there is no folder ${dirname(path)}`);
-  return { path, write: (bytes) => writeNewFile(path, bytes, { overwrite: globals.yes, secret }) };
+  if (!globals.yes && existsSync(path)) throw fileTaken(path);
+  if (!existsSync(dirname(path))) throw fileNotWritable(path, `there is no folder ${dirname(path)}`);
+  const options = { overwrite: globals.yes, mode: secret ? 0o600 : 0o666 };
+  return { path, write: (bytes) => writeNewFile(path, bytes, options) };
 }
 
 /**
@@ -90,49 +89,4 @@ export function inputPath({ args }: Pick<CommandContext, "args">): string {
   const path = args.text("in");
   if (path !== undefined) return path;
   throw usage("OPTION_MISSING", "--in is missing", "give --in FILE, or --in - for standard input");
-}
-
-/** Temporary name in the same folder, synced, then linked or renamed: a crash leaves the old file or the new one. */
-async function writeNewFile(
-  path: string,
-  bytes: Uint8Array,
-  { overwrite, secret }: { readonly overwrite: boolean; readonly secret: boolean },
-): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${toHex(randomBytes(6))}.partial`);
-  try {
-    const file = await open(temporary, "wx", secret ? 0o600 : 0o666);
-    try {
-      await file.writeFile(bytes);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    if (overwrite) await rename(temporary, path);
-    else await linkNew(temporary, path);
-  } catch (cause) {
-    if (cause instanceof HsmError) throw cause;
-    throw notWritable(path, messageOf(cause), cause);
-  } finally {
-    await rm(temporary, { force: true });
-  }
-}
-
-/** Unlike a rename a link never replaces a file that came into being meanwhile. Not every file system has them. */
-async function linkNew(temporary: string, path: string): Promise<void> {
-  try {
-    await link(temporary, path);
-  } catch {
-    if (existsSync(path)) throw exists(path);
-    await rename(temporary, path);
-  }
-}
-
-function exists(path: string): HsmError {
-  return new HsmError("OUTPUT_EXISTS", "conflict", `${path} exists and is left as it is`, {
-    advice: "name another file, or give --yes to replace this one",
-  });
-}
-
-function notWritable(path: string, reason: string, cause?: unknown): HsmError {
-  return new HsmError("OUTPUT_NOT_WRITABLE", "service", `${path} cannot be written: ${reason}`, { cause });
 }

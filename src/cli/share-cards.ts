@@ -3,12 +3,13 @@ import { asciiText, utf8Bytes } from "../bytes/bytes.ts";
 import type { PasswordSplit, SplitPart } from "../crypto/password-split.ts";
 import { checkReadBack, splitCard } from "../crypto/split-card.ts";
 import { HsmError } from "../errors.ts";
+import { writeNewFile } from "../services/atomic-file.ts";
 import type { CommandContext } from "./context.ts";
 import { usage } from "./failure.ts";
 import type { Terminal } from "./io.ts";
 import { ensurePrivateFolder } from "./paths.ts";
 import { terminalOf } from "./secrets.ts";
-import { refuseExisting, writeSecretFile } from "./share-files.ts";
+import { refuseExisting } from "./share-files.ts";
 
 const readBackAttempts = 3;
 /** Screen, what scrolled off it, and the cursor home. */
@@ -50,7 +51,9 @@ export async function handOutCards(
   if (place.kind === "folder") {
     await ensurePrivateFolder(place.folder);
     for (const [i, part] of split.parts.entries()) {
-      await writeSecretFile(place.paths[i] as string, utf8Bytes(splitCard(split, part, name)), context.globals.yes);
+      await writeNewFile(place.paths[i] as string, utf8Bytes(splitCard(split, part, name)), {
+        overwrite: context.globals.yes,
+      });
     }
     return place.paths;
   }

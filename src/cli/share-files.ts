@@ -1,8 +1,8 @@
-import { createHash, randomUUID } from "node:crypto";
-import { link, open, readFile, rename, rm, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { createHash } from "node:crypto";
+import { readFile, stat } from "node:fs/promises";
 import { toHex } from "../bytes/hex.ts";
 import { HsmError, messageOf } from "../errors.ts";
+import { fileExists, fileTaken } from "../services/atomic-file.ts";
 import { usage } from "./failure.ts";
 
 /** A share file has 64 bytes, its printed form under 200. */
@@ -43,58 +43,8 @@ const namedCodes = ["SHARE_PASSWORD_WRONG", "SHARE_FILE_INVALID", "DKEK_SHARE_ZE
 export async function refuseExisting(paths: readonly string[], overwrite: boolean): Promise<void> {
   if (overwrite) return;
   for (const path of paths) {
-    if (await isThere(path)) throw exists(path);
+    if (await fileExists(path)) throw fileTaken(path);
   }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-/**
- * A file of mode 0600 that appears under its name only when it is whole, and replaces another only when that is wanted.
- * @throws HsmError `FILE_EXISTS` (conflict), `FILE_NOT_WRITABLE` (service)
- */
-export async function writeSecretFile(path: string, content: Uint8Array, overwrite: boolean): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.partial`);
-  try {
-    const file = await open(temporary, "wx", 0o600);
-    try {
-      await file.writeFile(content);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    if (overwrite) await rename(temporary, path);
-    else await linkNew(temporary, path);
-  } catch (cause) {
-    await rm(temporary, { force: true }).catch(() => undefined);
-    if (cause instanceof HsmError) throw cause;
-    throw new HsmError("FILE_NOT_WRITABLE", "service", `${path} cannot be written: ${messageOf(cause)}`, {
-      advice: "name a file in a folder that exists and that you may write to",
-      cause,
-    });
-  }
-}
-
-/** A hard link never replaces a file that came into being meanwhile; where the file system has none, a look must do. */
-async function linkNew(temporary: string, path: string): Promise<void> {
-  try {
-    await link(temporary, path);
-    await rm(temporary);
-  } catch {
-    if (await isThere(path)) throw exists(path);
-    await rename(temporary, path);
-  }
-}
-
-function exists(path: string): HsmError {
-  return new HsmError("FILE_EXISTS", "conflict", `${path} exists and is left as it is`, {
-    advice: "name another file, or give `--yes` to replace this one",
-  });
 }
 
 /** By which two copies of a file are told apart: public, the file is encrypted. */

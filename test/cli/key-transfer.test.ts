@@ -89,7 +89,7 @@ describe.each(["genuine", "pico"])("key wrap and unwrap, %s", (profile) => {
     expect(existsSync(file)).toBe(false);
     expect((await told(0, `key wrap ${name} --out ${file} ${atFrom}`))["kcv"]).toBe(kcv);
     expect(statSync(file).mode & 0o777).toBe(0o600);
-    expect(await codeOf(8, `key wrap ${name} --out ${file} ${atFrom}`)).toBe("OUTPUT_EXISTS");
+    expect(await codeOf(8, `key wrap ${name} --out ${file} ${atFrom}`)).toBe("FILE_EXISTS");
     const dry = await told(0, `key unwrap ${file} --dry-run ${atTo}`);
     const moved = await told(0, `key unwrap ${file} ${atTo}`);
     expect((moved["key"] as { ref: number }).ref).toBe(dry["ref"]);

@@ -183,9 +183,9 @@ describe("key sign and verify", () => {
     expect(await codeOf(2, `key sign rsa --hash md5 --in ${data()} ${at}`)).toBe("OPTION_VALUE");
     expect(await codeOf(2, `key sign rsa ${at}`)).toBe("OPTION_MISSING");
     expect(await codeOf(2, `key sign rsa --in ${world.path("nowhere")} ${at}`)).toBe("INPUT_UNREADABLE");
-    expect(await codeOf(8, `key sign rsa --in ${data()} --out ${data()} ${at}`)).toBe("OUTPUT_EXISTS");
+    expect(await codeOf(8, `key sign rsa --in ${data()} --out ${data()} ${at}`)).toBe("FILE_EXISTS");
     expect(await codeOf(11, `key sign rsa --in ${data()} --out ${world.path("no/folder")} ${at}`)).toBe(
-      "OUTPUT_NOT_WRITABLE",
+      "FILE_NOT_WRITABLE",
     );
     expect(await codeOf(2, `key verify --in ${data()} --signature ${data()}`)).toBe("OPTIONS_CONFLICT");
     expect(await codeOf(9, `key verify --public-key ${data()} --in ${data()} --signature ${data()}`)).toBe(

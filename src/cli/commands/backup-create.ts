@@ -1,7 +1,8 @@
 import { writeBackupFile } from "../../crypto/backup-file.ts";
 import { exitCodes } from "../../errors.ts";
+import { writeNewFile } from "../../services/atomic-file.ts";
 import { previewBackup } from "../../services/backup.ts";
-import { requireFreePath, writeBackupBytes } from "../../services/backup-store.ts";
+import { requireFreePath } from "../../services/backup-store.ts";
 import { manifestFacts, manifestLines } from "../backup-report.ts";
 import { backupFacts, collectFrom } from "../backup-token.ts";
 import type { CommandContext } from "../context.ts";
@@ -23,7 +24,7 @@ export async function run(context: CommandContext): Promise<number | undefined> 
   const pin = await new SecretReader(context).open(pinWishes.pin);
   return withDevice(context, "exclusive", async (device) => {
     const manifest = await collectFrom(context, device, pin);
-    await writeBackupBytes(file, writeBackupFile(manifest), globals.yes);
+    await writeNewFile(file, writeBackupFile(manifest), { overwrite: globals.yes });
     const { keys, notExported } = manifest;
     const count = `${keys.length} ${keys.length === 1 ? "key" : "keys"}`;
     output.result({ dryRun: false, token: await tokenFacts(device), file, ...manifestFacts(manifest) }, [

@@ -1,7 +1,8 @@
 import { newShare } from "../../crypto/dkek-share-file.ts";
+import { writeNewFile } from "../../services/atomic-file.ts";
 import type { CommandContext } from "../context.ts";
 import { shareFacts } from "../share-facts.ts";
-import { refuseExisting, writeSecretFile } from "../share-files.ts";
+import { refuseExisting } from "../share-files.ts";
 import { readSealPlan, sealedLines, sealShare } from "../share-seal.ts";
 
 /** Makes a new DKEK share and puts it into a file that sc-hsm-tool opens too. No token is needed. */
@@ -17,7 +18,7 @@ export async function run(context: CommandContext): Promise<undefined> {
   }
   const share = newShare();
   const sealed = await sealShare(context, plan, share, path);
-  await writeSecretFile(path, sealed.file, globals.yes);
+  await writeNewFile(path, sealed.file, { overwrite: globals.yes });
   const facts = shareFacts({ path, name: path, content: sealed.file, share });
   share.fill(0);
   output.result({ ...facts, split, cards: sealed.cards }, [

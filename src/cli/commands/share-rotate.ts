@@ -1,6 +1,7 @@
+import { writeNewFile } from "../../services/atomic-file.ts";
 import type { CommandContext } from "../context.ts";
 import { shareFacts } from "../share-facts.ts";
-import { refuseExisting, writeSecretFile } from "../share-files.ts";
+import { refuseExisting } from "../share-files.ts";
 import { openShares } from "../share-open.ts";
 import { readSealPlan, sealedLines, sealShare } from "../share-seal.ts";
 
@@ -20,7 +21,7 @@ export async function run(context: CommandContext): Promise<undefined> {
     return;
   }
   const sealed = await sealShare(context, plan, opened.share, out);
-  await writeSecretFile(out, sealed.file, globals.yes);
+  await writeNewFile(out, sealed.file, { overwrite: globals.yes });
   const facts = shareFacts({ ...opened, path: out, content: sealed.file });
   opened.share.fill(0);
   output.result({ ...facts, from: path, split, cards: sealed.cards }, [
