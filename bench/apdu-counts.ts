@@ -1,17 +1,7 @@
-import { spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { keyCounts } from "./key-counts.ts";
-
-export interface ApduCount {
-  readonly what: string;
-  readonly ours: number;
-  readonly budget: number;
-  /** The peer's count, as measured here or as recorded. */
-  readonly peer: string;
-  /** What each APDU beyond the peer's buys. */
-  readonly extra: readonly string[];
-}
+import { type ApduCount, ourCount, run } from "./our-count.ts";
 
 /** Counts the commands that hsmadm sends to a simulated token, from its own traces, and those of sc-hsm-tool beside it. */
 export async function apduCounts(root: string, home: string): Promise<ApduCount[]> {
@@ -82,36 +72,6 @@ function shareFile(root: string, home: string): string {
   const path = join(home, "share.pbe");
   writeFileSync(path, Buffer.from(cases.find(({ iterations }) => iterations === 10_000_000)?.file ?? "", "hex"));
   return path;
-}
-
-/** What a command sends, told by its own trace. */
-export async function ourCount(
-  root: string,
-  home: string,
-  name: string,
-  args: readonly string[],
-  env: Record<string, string> = {},
-): Promise<number> {
-  const trace = join(home, `${name}.apdu`);
-  const bin = join(root, "dist", "bin", "hsmadm.js");
-  await run(process.execPath, [bin, ...args, "--device", "sim:count", "--trace", trace], { HSMADM_HOME: home, ...env });
-  return readFileSync(trace, "utf8")
-    .split("\n")
-    .filter((line) => line.startsWith("> ")).length;
-}
-
-function run(command: string, args: readonly string[], env: Record<string, string> = {}): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
-    let output = "";
-    let errors = "";
-    child.stdout.on("data", (chunk) => (output += String(chunk)));
-    child.stderr.on("data", (chunk) => (errors += String(chunk)));
-    child.on("error", reject);
-    child.on("close", (code) =>
-      code === 0 ? resolve(output) : reject(new Error(`${command} ended with ${code}: ${errors}`)),
-    );
-  });
 }
 
 interface PeerCounts {

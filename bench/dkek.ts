@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { toHex } from "../src/bytes/hex.ts";
-import { deriveShareKey } from "../src/crypto/share-key.ts";
+import { deriveShareKey } from "../src/crypto/shares/share-key.ts";
 import { median } from "./ratio.ts";
 
 /** The derivation behind a DKEK share file, as sc-hsm-tool calls it; prints the key and its user CPU time in seconds. */

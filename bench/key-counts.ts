@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type ApduCount, ourCount } from "./apdu-counts.ts";
+import { type ApduCount, ourCount } from "./our-count.ts";
 
 /** Rows of the `key` verbs, on the token that {@link ApduCount}s are counted on; it has a DKEK by now. */
 export async function keyCounts(root: string, home: string, pin: string): Promise<ApduCount[]> {

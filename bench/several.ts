@@ -1,6 +1,6 @@
 import type { CardChannel } from "../src/apdu/channel.ts";
-import type { SessionContext } from "../src/cli/device-session.ts";
-import { runTargets, type Target } from "../src/cli/several-run.ts";
+import type { SessionContext } from "../src/cli/devices/device-session.ts";
+import { runTargets, type Target } from "../src/cli/several/several-run.ts";
 import { reportDevice } from "../src/services/device-report.ts";
 import { SimulatorChannel } from "../src/simulator/channel.ts";
 import { repeatableWorld } from "../src/simulator/repeatable-world.ts";

@@ -42,11 +42,11 @@ export type {
   TokenState,
   TokenStatus,
 } from "./cards/smartcard-hsm/token-status.ts";
-export type { ChainVerdict, TrustedRoot } from "./crypto/cvc-chain.ts";
-export type { PublicKey } from "./crypto/public-key-formats.ts";
+export type { ChainVerdict, TrustedRoot } from "./crypto/cvc/cvc-chain.ts";
+export type { PublicKey } from "./crypto/keys/public-key-formats.ts";
 export { type ErrorKind, exitCodes, HsmError, type HsmErrorOptions } from "./errors.ts";
-export { type GuardFloors, type GuardJudgement, judge } from "./services/guard.ts";
-export { fileLedger } from "./services/ledger.ts";
+export { type GuardFloors, type GuardJudgement, judge } from "./services/pins/guard.ts";
+export { fileLedger } from "./services/pins/ledger.ts";
 export type { DriverName } from "./transport/pcsc/driver-name.ts";
 export type { Share } from "./transport/pcsc/host/messages.ts";
 export { openPcsc, type Pcsc, type PcscOptions } from "./transport/pcsc/pcsc.ts";

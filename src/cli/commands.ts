@@ -1,33 +1,8 @@
-import { backupCommands } from "./backup-commands.ts";
-import type { CommandModule } from "./context.ts";
-import { keyCommands } from "./key-commands.ts";
+import { backupCommands } from "./backups/backup-commands.ts";
+import type { CommandSpec } from "./command-spec.ts";
+import { keyCommands } from "./keys/key-commands.ts";
 import { type OptionSpec, secretOptions } from "./options.ts";
-import { shareCommands } from "./share-commands.ts";
-
-/**
- * Every command, once: the parser, `--help`, and later completion and the manual page are made from this table.
- * Modules are loaded when their command runs, not before.
- */
-export interface CommandSpec {
-  readonly words: readonly [noun: string] | readonly [noun: string, verb: string];
-  readonly summary: string;
-  readonly positional?: {
-    readonly name: string;
-    readonly describe: string;
-    readonly required: boolean;
-    readonly many?: boolean;
-    /** A second word, as needed as the first: `key rename KEY NAME`. */
-    readonly second?: { readonly name: string; readonly describe: string };
-  };
-  readonly options?: readonly OptionSpec[];
-  /** Takes another command after `--`. */
-  readonly takesCommand?: boolean;
-  /** With `--json`: a document on each line, as things happen, not one at the end. */
-  readonly manyLines?: boolean;
-  /** Works on several devices at once. */
-  readonly manyDevices?: boolean;
-  readonly load: () => Promise<CommandModule>;
-}
+import { shareCommands } from "./shares/share-commands.ts";
 
 /** The nouns in the order of the help. */
 export const nouns: Readonly<Record<string, string>> = {
@@ -54,6 +29,7 @@ const traceFrom: OptionSpec = {
 const traceOut: OptionSpec = { name: "out", value: "FILE", describe: "where to write; else standard output" };
 const all: OptionSpec = { name: "all", describe: "every token in a reader; several by name: --device A,B" };
 
+/** Every command, once. */
 export const commands: readonly CommandSpec[] = [
   {
     words: ["device", "list"],

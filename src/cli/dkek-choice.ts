@@ -1,7 +1,7 @@
 import type { InitializeSettings } from "../cards/smartcard-hsm/initialize.ts";
 import type { CommandContext } from "./context.ts";
 import { usage } from "./failure.ts";
-import { terminalOf } from "./secrets.ts";
+import { terminalOf } from "./secrets/secrets.ts";
 
 export type DkekChoice = InitializeSettings["dkek"];
 

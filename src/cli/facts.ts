@@ -1,6 +1,6 @@
 import { hexNumber } from "../bytes/hex.ts";
 import type { PinState } from "../cards/smartcard-hsm/token-status.ts";
-import type { OpenDevice } from "./device-session.ts";
+import type { OpenDevice } from "./devices/device-session.ts";
 import type { Document } from "./output.ts";
 
 export interface TokenFacts extends Document {

@@ -17,7 +17,7 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
   if (argv.length === 1 && (only === "--version" || only === "-V")) return print(io, `${io.version()}\n`);
   if (argv.length === 0) return print(io, await renderHelp(helpWidth(io)));
   if (only === "__complete") {
-    const { answerCompletion } = await import("./completion-request.ts");
+    const { answerCompletion } = await import("./completion/completion-request.ts");
     return print(io, answerCompletion(argv.slice(1), io));
   }
   // What goes wrong before the options are understood is told as JSON where `--json` stands among them.

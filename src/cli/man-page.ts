@@ -1,5 +1,6 @@
 import { exitCodes } from "../errors.ts";
-import { type CommandSpec, commands, nouns } from "./commands.ts";
+import type { CommandSpec } from "./command-spec.ts";
+import { commands, nouns } from "./commands.ts";
 import { globalOptions, type OptionSpec } from "./options.ts";
 
 /** The manual page hsmadm(1) in roff's man macros, from the table that `--help` is made of. The build writes it. */

@@ -1,6 +1,6 @@
 import type { CliIo } from "./io.ts";
-import { printable } from "./printable.ts";
-import { wrap } from "./wrap.ts";
+import { printable } from "./terminal/printable.ts";
+import { wrap } from "./terminal/wrap.ts";
 
 export const schemaVersion = 1;
 

@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 import { CommandArguments } from "./arguments.ts";
-import { type CommandSpec, commands, nouns } from "./commands.ts";
+import type { CommandSpec } from "./command-spec.ts";
+import { commands, nouns } from "./commands.ts";
 import { usage } from "./failure.ts";
 import { globalOptions, type OptionSpec } from "./options.ts";
 import { nearest } from "./suggest.ts";

@@ -1,5 +1,5 @@
 import type { PinState, TokenState } from "../cards/smartcard-hsm/token-status.ts";
-import type { OpenDevice } from "./device-session.ts";
+import type { OpenDevice } from "./devices/device-session.ts";
 
 /** What every person must see on a token that is none. */
 export const simulatedMark = "SIMULATED";

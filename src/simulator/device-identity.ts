@@ -1,10 +1,10 @@
 import { concat } from "../bytes/bytes.ts";
 import { fromHex } from "../bytes/hex.ts";
 import { encodeTlv } from "../bytes/tlv.ts";
-import { type CvcPublicKey, cvcTags, ecdsaSha256Oid } from "../crypto/cvc.ts";
-import { buildAuthenticatedRequest } from "../crypto/cvc-build.ts";
-import { privateScalar, publicPointOf } from "../crypto/ec-keys.ts";
-import { issueSimulatedDevice, simulatorIssuer, simulatorPkiCurve } from "../crypto/simulator-pki.ts";
+import { privateScalar, publicPointOf } from "../crypto/curves/ec-keys.ts";
+import { type CvcPublicKey, cvcTags, ecdsaSha256Oid } from "../crypto/cvc/cvc.ts";
+import { buildAuthenticatedRequest } from "../crypto/cvc/cvc-build.ts";
+import { issueSimulatedDevice, simulatorIssuer, simulatorPkiCurve } from "../crypto/cvc/simulator-pki.ts";
 import { requireCurve, signPlain } from "./ec-signing.ts";
 import { buildCompactCvc } from "./self-made-request.ts";
 import type { DeviceIdentity } from "./token-state.ts";

@@ -1,6 +1,6 @@
 import { SW } from "../apdu/status-word.ts";
-import { type Curve, curveByName } from "../crypto/curves.ts";
-import { type EcdsaHash, ecdsaSign } from "../crypto/ecdsa.ts";
+import { type Curve, curveByName } from "../crypto/curves/curves.ts";
+import { type EcdsaHash, ecdsaSign } from "../crypto/curves/ecdsa.ts";
 import { Refusal } from "./card.ts";
 import type { SimulatorWorld } from "./world.ts";
 

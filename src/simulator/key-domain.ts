@@ -1,4 +1,4 @@
-import { dkekBytes, xorShares } from "../crypto/dkek.ts";
+import { dkekBytes, xorShares } from "../crypto/shares/dkek.ts";
 import type { KeyDomain } from "./token-state.ts";
 import type { SimulatorWorld } from "./world.ts";
 

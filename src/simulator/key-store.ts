@@ -1,7 +1,7 @@
 import { SW } from "../apdu/status-word.ts";
-import { type CvcPublicKey, ecdsaSha256Oid, rsaSha256Oid } from "../crypto/cvc.ts";
-import { buildAuthenticatedRequest, buildCvc } from "../crypto/cvc-build.ts";
-import { publicPointOf } from "../crypto/ec-keys.ts";
+import { publicPointOf } from "../crypto/curves/ec-keys.ts";
+import { type CvcPublicKey, ecdsaSha256Oid, rsaSha256Oid } from "../crypto/cvc/cvc.ts";
+import { buildAuthenticatedRequest, buildCvc } from "../crypto/cvc/cvc-build.ts";
 import { type Card, refuse } from "./card.ts";
 import { keyDescription } from "./description.ts";
 import { requireCurve, signPlain } from "./ec-signing.ts";

@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { equal } from "../bytes/bytes.ts";
-import { fromInteger, greatestCommonDivisor, modPow, stripped, toInteger } from "../crypto/integers.ts";
-import { rsaFromFactors } from "../crypto/plain-key.ts";
+import { fromInteger, greatestCommonDivisor, modPow, stripped, toInteger } from "../crypto/curves/integers.ts";
+import { rsaFromFactors } from "../crypto/keys/plain-key.ts";
 import { fromBase64Url } from "./rsa.ts";
 
 /** Numbers of a private RSA key, minimal big-endian. */

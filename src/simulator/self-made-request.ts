@@ -1,8 +1,8 @@
 import { utf8Bytes } from "../bytes/bytes.ts";
 import { fromHex } from "../bytes/hex.ts";
 import { encodeTlv } from "../bytes/tlv.ts";
-import { type CvcPublicKey, cvcTags } from "../crypto/cvc.ts";
-import { type CvcContent, type CvcSigner, encodePublicKey } from "../crypto/cvc-build.ts";
+import { type CvcPublicKey, cvcTags } from "../crypto/cvc/cvc.ts";
+import { type CvcContent, type CvcSigner, encodePublicKey } from "../crypto/cvc/cvc-build.ts";
 import { requireCurve } from "./ec-signing.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { equal } from "../bytes/bytes.ts";
-import { publicPointOf } from "../crypto/ec-keys.ts";
-import type { FieldStyle } from "../crypto/key-blob-fields.ts";
-import type { PlainKey, PlainRsaKey } from "../crypto/plain-key.ts";
+import { publicPointOf } from "../crypto/curves/ec-keys.ts";
+import type { FieldStyle } from "../crypto/keys/key-blob-fields.ts";
+import type { PlainKey, PlainRsaKey } from "../crypto/keys/plain-key.ts";
 import { requireCurve } from "./ec-signing.ts";
 import type { CardProfile } from "./profile.ts";
 import { rsaKeyOf, rsaPublicKey, rsaSizes } from "./rsa.ts";

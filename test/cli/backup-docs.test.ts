@@ -1,11 +1,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { beforeAll, expect, test, vi } from "vitest";
 import { utf8Bytes } from "../../src/bytes/bytes.ts";
-import { backupCommands } from "../../src/cli/backup-commands.ts";
-import { sealShareFile } from "../../src/crypto/dkek-share-file.ts";
+import { backupCommands } from "../../src/cli/backups/backup-commands.ts";
+import { sealShareFile } from "../../src/crypto/shares/dkek-share-file.ts";
 import { TestWorld } from "./support/test-io.ts";
 
-vi.mock("../../src/crypto/share-key.ts", async (original) =>
+vi.mock("../../src/crypto/shares/share-key.ts", async (original) =>
   (await import("./support/fewer-rounds.ts")).fewerRounds(original),
 );
 

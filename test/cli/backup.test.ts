@@ -6,15 +6,15 @@ import { standardStack } from "../../src/apdu/standard-stack.ts";
 import { utf8Bytes } from "../../src/bytes/bytes.ts";
 import { fromHex } from "../../src/bytes/hex.ts";
 import { SmartCardHsm } from "../../src/cards/smartcard-hsm/smartcard-hsm.ts";
-import { readBackupFile, writeBackupFile } from "../../src/crypto/backup-file.ts";
-import { sealShareFile } from "../../src/crypto/dkek-share-file.ts";
+import { readBackupFile, writeBackupFile } from "../../src/crypto/backup/backup-file.ts";
+import { sealShareFile } from "../../src/crypto/shares/dkek-share-file.ts";
 import { openTokenFile } from "../../src/simulator/token-store.ts";
 import { defaultWorld } from "../../src/simulator/world.ts";
 import { violations } from "./support/json-schema.ts";
 import { Officer, secrets } from "./support/officer.ts";
 import { TestWorld, TypingPerson } from "./support/test-io.ts";
 
-vi.mock("../../src/crypto/share-key.ts", async (original) =>
+vi.mock("../../src/crypto/shares/share-key.ts", async (original) =>
   (await import("./support/fewer-rounds.ts")).fewerRounds(original),
 );
 

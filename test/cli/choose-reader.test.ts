@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { chooseReader, type Look, type ReaderWithState } from "../../src/cli/choose-reader.ts";
-import { parseDeviceSpec } from "../../src/cli/device-spec.ts";
+import { chooseReader, type Look, type ReaderWithState } from "../../src/cli/devices/choose-reader.ts";
+import { parseDeviceSpec } from "../../src/cli/devices/device-spec.ts";
 import { HsmError } from "../../src/errors.ts";
 
 const alpha = "SCM SCR 3310 00 00";

@@ -4,10 +4,10 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { commands, nouns } from "../../src/cli/commands.ts";
-import { complete } from "../../src/cli/completion.ts";
-import { answerCompletion } from "../../src/cli/completion-request.ts";
-import { answerLines, shells, splitBashLine } from "../../src/cli/completion-shells.ts";
-import type { CompletionSources } from "../../src/cli/completion-values.ts";
+import { complete } from "../../src/cli/completion/completion.ts";
+import { answerCompletion } from "../../src/cli/completion/completion-request.ts";
+import { answerLines, shells, splitBashLine } from "../../src/cli/completion/completion-shells.ts";
+import type { CompletionSources } from "../../src/cli/completion/completion-values.ts";
 import type { CliIo } from "../../src/cli/io.ts";
 import { TestWorld } from "./support/test-io.ts";
 
@@ -182,7 +182,7 @@ describe("__complete", () => {
         follow(join(dirname(file), target));
       }
     };
-    follow(join(src, "cli/completion-request.ts"));
+    follow(join(src, "cli/completion/completion-request.ts"));
     // A table of two names, which imports nothing.
     seen.delete(join(src, "transport/pcsc/driver-name.ts"));
     const rooms = new Set([...seen].map((file) => file.slice(src.length).split("/")[0]));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { confirmDestruction } from "../../src/cli/confirm.ts";
 import type { CommandContext } from "../../src/cli/context.ts";
+import { confirmDestruction } from "../../src/cli/terminal/confirm.ts";
 import type { HsmError } from "../../src/errors.ts";
 import { Officer } from "./support/officer.ts";
 import { TestWorld, TypingPerson } from "./support/test-io.ts";

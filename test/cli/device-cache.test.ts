@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readDeviceCache, rememberDevices } from "../../src/cli/device-cache.ts";
+import { readDeviceCache, rememberDevices } from "../../src/cli/devices/device-cache.ts";
 import { pathsFor } from "../../src/cli/paths.ts";
 import { Officer } from "./support/officer.ts";
 import { TestWorld } from "./support/test-io.ts";

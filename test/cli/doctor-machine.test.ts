@@ -5,10 +5,10 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { TransportError } from "../../src/apdu/transport-error.ts";
-import { seeCardUsers } from "../../src/cli/doctor-card-users.ts";
-import { seeBuildTools } from "../../src/cli/doctor-install.ts";
-import { hangsUp, type Machine, seeService } from "../../src/cli/doctor-machine.ts";
-import { witnessWith } from "../../src/cli/doctor-witness.ts";
+import { seeCardUsers } from "../../src/cli/doctor/doctor-card-users.ts";
+import { seeBuildTools } from "../../src/cli/doctor/doctor-install.ts";
+import { hangsUp, type Machine, seeService } from "../../src/cli/doctor/doctor-machine.ts";
+import { witnessWith } from "../../src/cli/doctor/doctor-witness.ts";
 import { HsmError } from "../../src/errors.ts";
 
 /** A folder that stands for a machine. */

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
-import { doctorRungs } from "../../src/services/doctor.ts";
-import { doctorFaults } from "../../src/services/doctor-faults.ts";
+import { doctorRungs } from "../../src/services/doctor/doctor.ts";
+import { doctorFaults } from "../../src/services/doctor/doctor-faults.ts";
 import type { DoctorDocument } from "../doctor/support/document.ts";
 import { violations } from "./support/json-schema.ts";
 import { Officer, secrets } from "./support/officer.ts";

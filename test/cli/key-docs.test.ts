@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { beforeAll, expect, test, vi } from "vitest";
 import { fromHex } from "../../src/bytes/hex.ts";
-import { keyCommands } from "../../src/cli/key-commands.ts";
+import { keyCommands } from "../../src/cli/keys/key-commands.ts";
 import { TestWorld } from "./support/test-io.ts";
 
-vi.mock("../../src/crypto/share-key.ts", async (original) =>
+vi.mock("../../src/crypto/shares/share-key.ts", async (original) =>
   (await import("./support/fewer-rounds.ts")).fewerRounds(original),
 );
 

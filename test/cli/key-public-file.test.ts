@@ -2,8 +2,8 @@ import { generateKeyPairSync } from "node:crypto";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { utf8Bytes } from "../../src/bytes/bytes.ts";
-import { readPublicKey } from "../../src/cli/key-public-file.ts";
-import { publicKeyDer, publicKeyJwk, publicKeyPem } from "../../src/crypto/public-key-formats.ts";
+import { readPublicKey } from "../../src/cli/keys/key-public-file.ts";
+import { publicKeyDer, publicKeyJwk, publicKeyPem } from "../../src/crypto/keys/public-key-formats.ts";
 import { HsmError } from "../../src/errors.ts";
 
 test("PEM, DER and JWK of one key are the same key", () => {

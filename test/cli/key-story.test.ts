@@ -5,14 +5,14 @@ import type { CommandContext } from "../../src/cli/context.ts";
 import { Officer, secretEnv, secrets } from "./support/officer.ts";
 import { TestWorld, TypingPerson } from "./support/test-io.ts";
 
-vi.mock("../../src/crypto/share-key.ts", async (original) =>
+vi.mock("../../src/crypto/shares/share-key.ts", async (original) =>
   (await import("./support/fewer-rounds.ts")).fewerRounds(original),
 );
 
 /** A token in a reader that was named by its label: `--yes` alone must not destroy anything on it. */
-vi.mock("../../src/cli/reader-device.ts", async () => ({
+vi.mock("../../src/cli/devices/reader-device.ts", async () => ({
   async openInReader(context: CommandContext) {
-    const { openSimulated } = await import("../../src/cli/simulated-device.ts");
+    const { openSimulated } = await import("../../src/cli/devices/simulated-device.ts");
     return { ...(await openSimulated(context, "named")), exact: false };
   },
 }));

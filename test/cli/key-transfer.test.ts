@@ -10,7 +10,7 @@ import { violations } from "./support/json-schema.ts";
 import { Officer, secretEnv, secrets } from "./support/officer.ts";
 import { TestWorld } from "./support/test-io.ts";
 
-vi.mock("../../src/crypto/share-key.ts", async (original) =>
+vi.mock("../../src/crypto/shares/share-key.ts", async (original) =>
   (await import("./support/fewer-rounds.ts")).fewerRounds(original),
 );
 

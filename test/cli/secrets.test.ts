@@ -7,9 +7,9 @@ import { type CommandContext, readGlobals } from "../../src/cli/context.ts";
 import type { CliIo, Terminal } from "../../src/cli/io.ts";
 import { Output } from "../../src/cli/output.ts";
 import { pathsFor } from "../../src/cli/paths.ts";
-import { askHelper, readSecretFd, withoutLineEnd } from "../../src/cli/secret-readers.ts";
-import { parseSecretSource } from "../../src/cli/secret-source.ts";
-import { SecretReader, type SecretWish } from "../../src/cli/secrets.ts";
+import { askHelper, readSecretFd, withoutLineEnd } from "../../src/cli/secrets/secret-readers.ts";
+import { parseSecretSource } from "../../src/cli/secrets/secret-source.ts";
+import { SecretReader, type SecretWish } from "../../src/cli/secrets/secrets.ts";
 import { HsmError } from "../../src/errors.ts";
 import { TestWorld, TypingPerson } from "./support/test-io.ts";
 

@@ -1,11 +1,11 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
-import { parseDeviceSpec, splitDevices } from "../../src/cli/device-spec.ts";
+import { parseDeviceSpec, splitDevices } from "../../src/cli/devices/device-spec.ts";
 import type { CliIo } from "../../src/cli/io.ts";
 import { Output } from "../../src/cli/output.ts";
-import { reportSeveral } from "../../src/cli/several-report.ts";
-import type { DeviceRow } from "../../src/cli/several-run.ts";
+import { reportSeveral } from "../../src/cli/several/several-report.ts";
+import type { DeviceRow } from "../../src/cli/several/several-run.ts";
 import { HsmError } from "../../src/errors.ts";
 import { violations } from "./support/json-schema.ts";
 import { Officer } from "./support/officer.ts";

@@ -4,7 +4,7 @@ import { expect, test, vi } from "vitest";
 import { commands } from "../../src/cli/commands.ts";
 import { TestWorld } from "./support/test-io.ts";
 
-vi.mock("../../src/crypto/share-key.ts", async (original) =>
+vi.mock("../../src/crypto/shares/share-key.ts", async (original) =>
   (await import("./support/fewer-rounds.ts")).fewerRounds(original),
 );
 

@@ -1,12 +1,12 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import { toHex } from "../../src/bytes/hex.ts";
-import { openShareFile } from "../../src/crypto/dkek-share-file.ts";
+import { openShareFile } from "../../src/crypto/shares/dkek-share-file.ts";
 import { secrets } from "./support/officer.ts";
 import { modeOf, passwords, ShareOfficer } from "./support/share-officer.ts";
 import { TestWorld, TypingPerson } from "./support/test-io.ts";
 
-vi.mock("../../src/crypto/share-key.ts", async (original) =>
+vi.mock("../../src/crypto/shares/share-key.ts", async (original) =>
   (await import("./support/fewer-rounds.ts")).fewerRounds(original),
 );
 

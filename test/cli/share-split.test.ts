@@ -1,12 +1,12 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
-import { keyCheckValue } from "../../src/crypto/dkek.ts";
+import { keyCheckValue } from "../../src/crypto/shares/dkek.ts";
 import { rounds } from "./support/fewer-rounds.ts";
 import { Custodians, hexOf, modeOf, passwords, ShareOfficer } from "./support/share-officer.ts";
 import { TestWorld, TypingPerson } from "./support/test-io.ts";
 
-vi.mock("../../src/crypto/share-key.ts", async (original) =>
+vi.mock("../../src/crypto/shares/share-key.ts", async (original) =>
   (await import("./support/fewer-rounds.ts")).fewerRounds(original),
 );
 

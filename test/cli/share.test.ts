@@ -5,7 +5,7 @@ import { rounds } from "./support/fewer-rounds.ts";
 import { hexOf, modeOf, passwords, ShareOfficer } from "./support/share-officer.ts";
 import { TestWorld, TypingPerson } from "./support/test-io.ts";
 
-vi.mock("../../src/crypto/share-key.ts", async (original) =>
+vi.mock("../../src/crypto/shares/share-key.ts", async (original) =>
   (await import("./support/fewer-rounds.ts")).fewerRounds(original),
 );
 

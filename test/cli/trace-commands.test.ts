@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { bigEndian, utf8Bytes } from "../../src/bytes/bytes.ts";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
 import { Narrator } from "../../src/cards/smartcard-hsm/narrator.ts";
-import { withoutSecrets } from "../../src/cli/trace-files.ts";
+import { withoutSecrets } from "../../src/cli/traces/trace-files.ts";
 import { readAnyTrace, type TraceFormat } from "../../src/transport/trace/foreign/any-trace.ts";
 import { formatTrace, parseTrace } from "../../src/transport/trace/trace-file.ts";
 import { type Said, traceOf, writers } from "../transport/trace/foreign-writers.ts";

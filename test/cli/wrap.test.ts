@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { wrap } from "../../src/cli/wrap.ts";
+import { wrap } from "../../src/cli/terminal/wrap.ts";
 
 test("what fits is left as it is, and so is everything where the width is not known", () => {
   expect(wrap("State     operational", 40)).toEqual(["State     operational"]);

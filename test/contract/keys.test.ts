@@ -7,7 +7,7 @@ import type { InitializeSettings } from "../../src/cards/smartcard-hsm/initializ
 import { algorithmIds } from "../../src/cards/smartcard-hsm/keys/algorithms.ts";
 import type { TokenKey } from "../../src/cards/smartcard-hsm/keys/token-key.ts";
 import { SmartCardHsm } from "../../src/cards/smartcard-hsm/smartcard-hsm.ts";
-import { publicKeyDer } from "../../src/crypto/public-key-formats.ts";
+import { publicKeyDer } from "../../src/crypto/keys/public-key-formats.ts";
 import { onSimulator, type Subject } from "./subject.ts";
 
 const pin = utf8Bytes("648219");

@@ -1,8 +1,14 @@
 import { expect, test } from "vitest";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
-import { type Curve, curveByName, curveByParameters, curveByPrime, curveNames } from "../../src/crypto/curves.ts";
-import { privateScalar, publicPointOf } from "../../src/crypto/ec-keys.ts";
-import { noblePublicPoint } from "../../src/crypto/ecdsa-noble.ts";
+import {
+  type Curve,
+  curveByName,
+  curveByParameters,
+  curveByPrime,
+  curveNames,
+} from "../../src/crypto/curves/curves.ts";
+import { privateScalar, publicPointOf } from "../../src/crypto/curves/ec-keys.ts";
+import { noblePublicPoint } from "../../src/crypto/curves/ecdsa-noble.ts";
 import { vectors } from "./vectors.ts";
 
 interface CurveVector {

@@ -1,16 +1,16 @@
 import { expect, test } from "vitest";
-import { curveByName } from "../../src/crypto/curves.ts";
+import { curveByName } from "../../src/crypto/curves/curves.ts";
+import { publicPointOf } from "../../src/crypto/curves/ec-keys.ts";
+import { ecdsaSign, ecdsaVerify } from "../../src/crypto/curves/ecdsa.ts";
 import {
   type Cvc,
   ecdsaSha256Oid,
   parseAuthenticatedRequest,
   parseCvc,
   parseDeviceCertificates,
-} from "../../src/crypto/cvc.ts";
-import { buildCvc } from "../../src/crypto/cvc-build.ts";
-import { knownRoots, outerSignatureIsBy, type TrustedRoot, verifyDeviceChain } from "../../src/crypto/cvc-chain.ts";
-import { publicPointOf } from "../../src/crypto/ec-keys.ts";
-import { ecdsaSign, ecdsaVerify } from "../../src/crypto/ecdsa.ts";
+} from "../../src/crypto/cvc/cvc.ts";
+import { buildCvc } from "../../src/crypto/cvc/cvc-build.ts";
+import { knownRoots, outerSignatureIsBy, type TrustedRoot, verifyDeviceChain } from "../../src/crypto/cvc/cvc-chain.ts";
 import { hexAt, vectors } from "./vectors.ts";
 
 const real = vectors("cvc");

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { concat } from "../../src/bytes/bytes.ts";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
-import { type Cvc, parseAuthenticatedRequest, parseCvc, parseDeviceCertificates } from "../../src/crypto/cvc.ts";
-import { buildAuthenticatedRequest, buildCvc } from "../../src/crypto/cvc-build.ts";
+import { type Cvc, parseAuthenticatedRequest, parseCvc, parseDeviceCertificates } from "../../src/crypto/cvc/cvc.ts";
+import { buildAuthenticatedRequest, buildCvc } from "../../src/crypto/cvc/cvc-build.ts";
 import { HsmError } from "../../src/errors.ts";
 import { hexAt, textAt, vectors } from "./vectors.ts";
 

@@ -9,8 +9,8 @@ import {
   openShareFile,
   parseShareFile,
   sealShareFile,
-} from "../../src/crypto/dkek-share-file.ts";
-import { deriveShareKey } from "../../src/crypto/share-key.ts";
+} from "../../src/crypto/shares/dkek-share-file.ts";
+import { deriveShareKey } from "../../src/crypto/shares/share-key.ts";
 import { HsmError } from "../../src/errors.ts";
 import { flipped, refusal, refusalOf } from "./refusal.ts";
 import { vectors } from "./vectors.ts";

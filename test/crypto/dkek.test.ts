@@ -8,7 +8,7 @@ import {
   keyCheckValue,
   xorShares,
   zeroKeyCheckValue,
-} from "../../src/crypto/dkek.ts";
+} from "../../src/crypto/shares/dkek.ts";
 import { refusal } from "./refusal.ts";
 import { vectors } from "./vectors.ts";
 

@@ -2,10 +2,10 @@ import { createHash, createPublicKey, verify } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
-import { type Curve, curveByName, curveNames } from "../../src/crypto/curves.ts";
-import { privateScalar, publicPointOf } from "../../src/crypto/ec-keys.ts";
-import { derToPlain, ecdsaSign, ecdsaVerify, plainToDer, subjectPublicKeyInfo } from "../../src/crypto/ecdsa.ts";
-import { nobleVerify } from "../../src/crypto/ecdsa-noble.ts";
+import { type Curve, curveByName, curveNames } from "../../src/crypto/curves/curves.ts";
+import { privateScalar, publicPointOf } from "../../src/crypto/curves/ec-keys.ts";
+import { derToPlain, ecdsaSign, ecdsaVerify, plainToDer, subjectPublicKeyInfo } from "../../src/crypto/curves/ecdsa.ts";
+import { nobleVerify } from "../../src/crypto/curves/ecdsa-noble.ts";
 import { hexAt, vectors } from "./vectors.ts";
 
 const message = new TextEncoder().encode("hsmadm");

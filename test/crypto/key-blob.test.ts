@@ -2,9 +2,8 @@ import { createCipheriv, generateKeyPairSync } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
-import { curveByName, curveNames } from "../../src/crypto/curves.ts";
-import { deriveDkekKeys } from "../../src/crypto/dkek.ts";
-import { privateScalar, publicPointOf } from "../../src/crypto/ec-keys.ts";
+import { curveByName, curveNames } from "../../src/crypto/curves/curves.ts";
+import { privateScalar, publicPointOf } from "../../src/crypto/curves/ec-keys.ts";
 import {
   checkKeyBlob,
   type KeyBlobSettings,
@@ -12,8 +11,8 @@ import {
   openKeyBlob,
   parseKeyBlob,
   sealKeyBlob,
-} from "../../src/crypto/key-blob.ts";
-import { defaultStyle, readFields, writeFields } from "../../src/crypto/key-blob-fields.ts";
+} from "../../src/crypto/keys/key-blob.ts";
+import { defaultStyle, readFields, writeFields } from "../../src/crypto/keys/key-blob-fields.ts";
 import {
   describeKey,
   type PlainKey,
@@ -21,7 +20,8 @@ import {
   publicBelongsToPrivate,
   rsaFromFactors,
   wipeKey,
-} from "../../src/crypto/plain-key.ts";
+} from "../../src/crypto/keys/plain-key.ts";
+import { deriveDkekKeys } from "../../src/crypto/shares/dkek.ts";
 import type { HsmError } from "../../src/errors.ts";
 import { flipped, refusal } from "./refusal.ts";
 import { vectors } from "./vectors.ts";

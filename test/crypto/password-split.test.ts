@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
-import { fromInteger, toInteger } from "../../src/crypto/integers.ts";
+import { fromInteger, toInteger } from "../../src/crypto/curves/integers.ts";
 import {
   checkPart,
   checkSplit,
@@ -13,9 +13,9 @@ import {
   passwordCandidates,
   type SplitPart,
   splitPassword,
-} from "../../src/crypto/password-split.ts";
-import { checkReadBack, readSplitCards, splitCard, typedValue } from "../../src/crypto/split-card.ts";
-import { openSplitShareFile, sealSplitShareFile } from "../../src/crypto/split-share.ts";
+} from "../../src/crypto/shares/password-split.ts";
+import { checkReadBack, readSplitCards, splitCard, typedValue } from "../../src/crypto/shares/split-card.ts";
+import { openSplitShareFile, sealSplitShareFile } from "../../src/crypto/shares/split-share.ts";
 import { flipped, refusal, refusalOf } from "./refusal.ts";
 import { vectors } from "./vectors.ts";
 
@@ -313,7 +313,7 @@ test("new custodians and another threshold: the share, and so the DKEK, stays", 
 test("a file that was made with the shortened secret opens too", async () => {
   const options = { iterations: 1000 };
   const zero = cases.find(({ secret }) => secret.startsWith("00")) as Case;
-  const { sealShareFile } = await import("../../src/crypto/dkek-share-file.ts");
+  const { sealShareFile } = await import("../../src/crypto/shares/dkek-share-file.ts");
   const share = new Uint8Array(32).fill(9);
   for (const password of [zero.secret, zero.secret_decoded_by_sc_hsm_tool]) {
     const file = await sealShareFile(share, fromHex(password), options);

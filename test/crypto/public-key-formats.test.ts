@@ -4,15 +4,15 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { curveByName, curveNames } from "../../src/crypto/curves.ts";
-import { privateScalar, publicPointOf } from "../../src/crypto/ec-keys.ts";
+import { curveByName, curveNames } from "../../src/crypto/curves/curves.ts";
+import { privateScalar, publicPointOf } from "../../src/crypto/curves/ec-keys.ts";
 import {
   type PublicKey,
   publicKeyDer,
   publicKeyJwk,
   publicKeyPem,
   publicKeySsh,
-} from "../../src/crypto/public-key-formats.ts";
+} from "../../src/crypto/keys/public-key-formats.ts";
 import { describeWith } from "../support/needs.ts";
 import { refusal } from "./refusal.ts";
 

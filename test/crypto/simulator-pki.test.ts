@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 import { toHex } from "../../src/bytes/hex.ts";
-import { curveByName } from "../../src/crypto/curves.ts";
-import { ecdsaSha256Oid, parseCvc } from "../../src/crypto/cvc.ts";
-import { buildCvc } from "../../src/crypto/cvc-build.ts";
-import { knownRoots, verifyDeviceChain } from "../../src/crypto/cvc-chain.ts";
-import { publicPointOf } from "../../src/crypto/ec-keys.ts";
-import { ecdsaSign } from "../../src/crypto/ecdsa.ts";
+import { curveByName } from "../../src/crypto/curves/curves.ts";
+import { publicPointOf } from "../../src/crypto/curves/ec-keys.ts";
+import { ecdsaSign } from "../../src/crypto/curves/ecdsa.ts";
+import { ecdsaSha256Oid, parseCvc } from "../../src/crypto/cvc/cvc.ts";
+import { buildCvc } from "../../src/crypto/cvc/cvc-build.ts";
+import { knownRoots, verifyDeviceChain } from "../../src/crypto/cvc/cvc-chain.ts";
 import {
   issueSimulatedDevice,
   simulatorIssuer,
@@ -17,7 +17,7 @@ import {
   simulatorRoot,
   simulatorRootName,
   simulatorRootPoint,
-} from "../../src/crypto/simulator-pki.ts";
+} from "../../src/crypto/cvc/simulator-pki.ts";
 
 const curve = curveByName(simulatorPkiCurve) as NonNullable<ReturnType<typeof curveByName>>;
 const seeded = (seed: string): Uint8Array => new Uint8Array(createHash("sha256").update(seed).digest());

@@ -2,10 +2,14 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { concat } from "../../src/bytes/bytes.ts";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
-import { deriveDkekKeys } from "../../src/crypto/dkek.ts";
-import { openKeyBlob, parseKeyBlob } from "../../src/crypto/key-blob.ts";
-import { publicBelongsToPrivate } from "../../src/crypto/plain-key.ts";
-import { buildWrapContainer, looksLikeWrapContainer, parseWrapContainer } from "../../src/crypto/wrap-container.ts";
+import { openKeyBlob, parseKeyBlob } from "../../src/crypto/keys/key-blob.ts";
+import { publicBelongsToPrivate } from "../../src/crypto/keys/plain-key.ts";
+import {
+  buildWrapContainer,
+  looksLikeWrapContainer,
+  parseWrapContainer,
+} from "../../src/crypto/keys/wrap-container.ts";
+import { deriveDkekKeys } from "../../src/crypto/shares/dkek.ts";
 import { flipped, refusal } from "./refusal.ts";
 import { hexAt, vectors } from "./vectors.ts";
 

@@ -7,7 +7,7 @@ import { utf8Bytes } from "../../src/bytes/bytes.ts";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
 import type { TokenKey } from "../../src/cards/smartcard-hsm/keys/token-key.ts";
 import { SmartCardHsm } from "../../src/cards/smartcard-hsm/smartcard-hsm.ts";
-import { publicKeyDer } from "../../src/crypto/public-key-formats.ts";
+import { publicKeyDer } from "../../src/crypto/keys/public-key-formats.ts";
 import { repeatableWorld } from "../../src/simulator/repeatable-world.ts";
 import { openTokenFile } from "../../src/simulator/token-store.ts";
 import { describeWith, stackNeeds } from "../support/needs.ts";

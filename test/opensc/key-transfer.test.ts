@@ -9,7 +9,7 @@ import { TestWorld } from "../cli/support/test-io.ts";
 import { describeWith, stackNeeds } from "../support/needs.ts";
 import { makeStack, type Stack } from "./stack.ts";
 
-vi.mock("../../src/crypto/share-key.ts", async (original) =>
+vi.mock("../../src/crypto/shares/share-key.ts", async (original) =>
   (await import("../cli/support/fewer-rounds.ts")).fewerRounds(original),
 );
 

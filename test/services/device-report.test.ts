@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { fromHex } from "../../src/bytes/hex.ts";
 import { parseApplicationInfo } from "../../src/cards/smartcard-hsm/application.ts";
 import type { TokenIdentity } from "../../src/cards/smartcard-hsm/token-status.ts";
-import { knownRoots, type TrustedRoot } from "../../src/crypto/cvc-chain.ts";
+import { knownRoots, type TrustedRoot } from "../../src/crypto/cvc/cvc-chain.ts";
 import { type ReportableCard, reportDevice } from "../../src/services/device-report.ts";
 import { statusOf } from "./statuses.ts";
 

@@ -4,7 +4,7 @@ import {
   bindingsFinding,
   bindingTrouble,
   type ProbedBinding,
-} from "../../src/services/doctor-bindings.ts";
+} from "../../src/services/doctor/doctor-bindings.ts";
 
 const allThere: BuildTools = { folder: "/opt/hsmadm", headers: true, compiler: true, python: true, scriptsOff: false };
 const works: ProbedBinding = { name: "pcsc-mini", loads: true, version: "0.1.3", error: null, fix: null };

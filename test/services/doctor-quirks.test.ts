@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { firmwareQuirks } from "../../src/services/doctor-quirks.ts";
+import { firmwareQuirks } from "../../src/services/doctor/doctor-quirks.ts";
 import { reportOf } from "./reports.ts";
 import { statusOf } from "./statuses.ts";
 

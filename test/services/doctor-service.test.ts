@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { doctorFaults } from "../../src/services/doctor-faults.ts";
+import { doctorFaults } from "../../src/services/doctor/doctor-faults.ts";
 import {
   accessFacts,
   accessNotes,
   forbiddenFinding,
   type ServiceSight,
   serviceFinding,
-} from "../../src/services/doctor-service.ts";
+} from "../../src/services/doctor/doctor-service.ts";
 
 /** A desktop with systemd on which all is well. */
 const well: ServiceSight = {

@@ -1,8 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { transportFaults } from "../../src/apdu/transport-error.ts";
 import { HsmError } from "../../src/errors.ts";
-import { type DoctorProbe, type DoctorProbes, doctorLines, doctorRungs, runDoctor } from "../../src/services/doctor.ts";
-import { doctorFaults } from "../../src/services/doctor-faults.ts";
+import {
+  type DoctorProbe,
+  type DoctorProbes,
+  doctorLines,
+  doctorRungs,
+  runDoctor,
+} from "../../src/services/doctor/doctor.ts";
+import { doctorFaults } from "../../src/services/doctor/doctor-faults.ts";
 import {
   atrFinding,
   cardFinding,
@@ -12,7 +18,7 @@ import {
   pinsFinding,
   readersFinding,
   selectFinding,
-} from "../../src/services/doctor-findings.ts";
+} from "../../src/services/doctor/doctor-findings.ts";
 import { reportOf } from "./reports.ts";
 import { statusOf } from "./statuses.ts";
 

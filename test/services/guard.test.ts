@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { PinStateName, TokenState } from "../../src/cards/smartcard-hsm/token-status.ts";
-import { judge } from "../../src/services/guard.ts";
+import { judge } from "../../src/services/pins/guard.ts";
 import { statusOf } from "./statuses.ts";
 
 const floors = { userPinTries: 2, soPinTries: 4 };

@@ -6,7 +6,7 @@ import { fromHex } from "../../src/bytes/hex.ts";
 import { HsmError } from "../../src/errors.ts";
 import { reportDevice } from "../../src/services/device-report.ts";
 import { explain } from "../../src/services/explain.ts";
-import { fileLedger } from "../../src/services/ledger.ts";
+import { fileLedger } from "../../src/services/pins/ledger.ts";
 import { type InitialisePlan, initialiseToken } from "../../src/services/provisioning.ts";
 import { repeatableWorld } from "../../src/simulator/repeatable-world.ts";
 import { SimulatedToken } from "../../src/simulator/simulator.ts";

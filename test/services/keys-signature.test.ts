@@ -3,12 +3,12 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { utf8Bytes } from "../../src/bytes/bytes.ts";
 import { parsePublicKeyInfo } from "../../src/cards/smartcard-hsm/keys/public-key.ts";
-import { curveByName, curveNames } from "../../src/crypto/curves.ts";
-import { privateScalar, publicPointOf } from "../../src/crypto/ec-keys.ts";
-import { ecdsaSign, plainToDer } from "../../src/crypto/ecdsa.ts";
-import { publicKeyDer } from "../../src/crypto/public-key-formats.ts";
-import { checkSignature, chooseScheme } from "../../src/services/keys-signature.ts";
-import { parseKeyType, patienceWords } from "../../src/services/keys-type.ts";
+import { curveByName, curveNames } from "../../src/crypto/curves/curves.ts";
+import { privateScalar, publicPointOf } from "../../src/crypto/curves/ec-keys.ts";
+import { ecdsaSign, plainToDer } from "../../src/crypto/curves/ecdsa.ts";
+import { publicKeyDer } from "../../src/crypto/keys/public-key-formats.ts";
+import { checkSignature, chooseScheme } from "../../src/services/keys/keys-signature.ts";
+import { parseKeyType, patienceWords } from "../../src/services/keys/keys-type.ts";
 import { repeatableWorld } from "../../src/simulator/repeatable-world.ts";
 
 const message = utf8Bytes("message");

@@ -5,7 +5,7 @@ import { utf8Bytes } from "../../src/bytes/bytes.ts";
 import { fromHex } from "../../src/bytes/hex.ts";
 import type { DkekState } from "../../src/cards/smartcard-hsm/token-status.ts";
 import { HsmError } from "../../src/errors.ts";
-import { checkDkekOf, readWrappedKey, unwrapFromFile, wrapToFile } from "../../src/services/keys-wrapped.ts";
+import { checkDkekOf, readWrappedKey, unwrapFromFile, wrapToFile } from "../../src/services/keys/keys-wrapped.ts";
 import { repeatableWorld } from "../../src/simulator/repeatable-world.ts";
 import { SimulatedToken } from "../../src/simulator/simulator.ts";
 import { openOn, PulledCard, type PulledWhen } from "./pulled-card.ts";

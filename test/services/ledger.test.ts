@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { fromHex } from "../../src/bytes/hex.ts";
 import { HsmError } from "../../src/errors.ts";
-import { fileLedger } from "../../src/services/ledger.ts";
+import { fileLedger } from "../../src/services/pins/ledger.ts";
 
 const tokenA = "AA".repeat(32);
 const tokenB = "BB".repeat(32);

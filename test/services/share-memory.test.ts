@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { toHex } from "../../src/bytes/hex.ts";
-import { fileShareMemory } from "../../src/services/share-memory.ts";
+import { fileShareMemory } from "../../src/services/shares/share-memory.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hsmadm-shares-"));
 afterAll(() => rmSync(folder, { recursive: true }));

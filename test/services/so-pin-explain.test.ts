@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
 import { checkSoPin } from "../../src/cards/smartcard-hsm/pins.ts";
-import { explainSoPin } from "../../src/services/so-pin-explain.ts";
+import { explainSoPin } from "../../src/services/pins/so-pin-explain.ts";
 
 // The two spellings of the same SO-PIN that circulate (reference 06 section 6.4).
 test("3537363231383830 and 57621880 are the same eight bytes", () => {

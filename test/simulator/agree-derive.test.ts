@@ -1,8 +1,8 @@
 import { constants, createECDH, createPublicKey, publicEncrypt } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
-import { type Curve, curveByName, curveNames } from "../../src/crypto/curves.ts";
-import { multiplyPoint, privateScalar, publicPointOf } from "../../src/crypto/ec-keys.ts";
+import { type Curve, curveByName, curveNames } from "../../src/crypto/curves/curves.ts";
+import { multiplyPoint, privateScalar, publicPointOf } from "../../src/crypto/curves/ec-keys.ts";
 import { repeatableWorld } from "../../src/simulator/repeatable-world.ts";
 import { rsaKeyOf, rsaPublicKey } from "../../src/simulator/rsa.ts";
 import type { SimulatedToken } from "../../src/simulator/simulator.ts";

@@ -2,9 +2,9 @@ import { constants, createPublicKey, createVerify, publicDecrypt, publicEncrypt,
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { fromHex, toHex } from "../../src/bytes/hex.ts";
-import { curveByName, curveNames } from "../../src/crypto/curves.ts";
-import { type Cvc, parseAuthenticatedRequest } from "../../src/crypto/cvc.ts";
-import { derToPlain, ecdsaVerify, subjectPublicKeyInfo } from "../../src/crypto/ecdsa.ts";
+import { curveByName, curveNames } from "../../src/crypto/curves/curves.ts";
+import { derToPlain, ecdsaVerify, subjectPublicKeyInfo } from "../../src/crypto/curves/ecdsa.ts";
+import { type Cvc, parseAuthenticatedRequest } from "../../src/crypto/cvc/cvc.ts";
 import { hashOf } from "../../src/simulator/rsa.ts";
 import type { SimulatedToken } from "../../src/simulator/simulator.ts";
 import { ecKey, generate, operation, rsaKey } from "./support/keys.ts";

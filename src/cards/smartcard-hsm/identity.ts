@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { toHex } from "../../bytes/hex.ts";
 import { readTlv } from "../../bytes/tlv.ts";
-import { type Cvc, type DeviceCertificates, parseDeviceCertificates } from "../../crypto/cvc.ts";
-import { knownRoots, verifyDeviceChain } from "../../crypto/cvc-chain.ts";
+import { type Cvc, type DeviceCertificates, parseDeviceCertificates } from "../../crypto/cvc/cvc.ts";
+import { knownRoots, verifyDeviceChain } from "../../crypto/cvc/cvc-chain.ts";
 import { HsmError } from "../../errors.ts";
 import type { TokenIdentity } from "./token-status.ts";
 

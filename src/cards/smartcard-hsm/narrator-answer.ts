@@ -1,7 +1,7 @@
 import type { CommandApdu } from "../../apdu/command.ts";
 import { hexNumber, toHex } from "../../bytes/hex.ts";
 import { readTlv } from "../../bytes/tlv.ts";
-import { parseAuthenticatedRequest, parseCvc } from "../../crypto/cvc.ts";
+import { parseAuthenticatedRequest, parseCvc } from "../../crypto/cvc/cvc.ts";
 import { HsmError } from "../../errors.ts";
 import { parseApplicationInfo } from "./application.ts";
 import { fileName, namedFiles } from "./file-names.ts";

@@ -1,4 +1,4 @@
-import type { ChainVerdict } from "../../crypto/cvc-chain.ts";
+import type { ChainVerdict } from "../../crypto/cvc/cvc-chain.ts";
 
 export type PinStateName =
   | "ready"

@@ -1,12 +1,12 @@
 import { exitCodes } from "../../errors.ts";
-import { previewBackup } from "../../services/backup.ts";
-import { gapLines } from "../backup-report.ts";
-import { backupFacts, collectFrom, restoreOnto } from "../backup-token.ts";
+import { previewBackup } from "../../services/backup/backup.ts";
+import { gapLines } from "../backups/backup-report.ts";
+import { backupFacts, collectFrom, restoreOnto } from "../backups/backup-token.ts";
 import type { CommandContext } from "../context.ts";
-import { inTurn } from "../device-session.ts";
+import { inTurn } from "../devices/device-session.ts";
 import { usage } from "../failure.ts";
-import { pinWishes } from "../pin-wishes.ts";
-import { type Secret, SecretReader } from "../secrets.ts";
+import { pinWishes } from "../secrets/pin-wishes.ts";
+import { type Secret, SecretReader } from "../secrets/secrets.ts";
 
 /** Copies the keys of one token onto another of the same DKEK, without a file between them. */
 export async function run(context: CommandContext): Promise<number | undefined> {

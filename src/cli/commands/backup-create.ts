@@ -1,15 +1,15 @@
-import { writeBackupFile } from "../../crypto/backup-file.ts";
+import { writeBackupFile } from "../../crypto/backup/backup-file.ts";
 import { exitCodes } from "../../errors.ts";
 import { writeNewFile } from "../../services/atomic-file.ts";
-import { previewBackup } from "../../services/backup.ts";
-import { requireFreePath } from "../../services/backup-store.ts";
-import { manifestFacts, manifestLines } from "../backup-report.ts";
-import { backupFacts, collectFrom } from "../backup-token.ts";
+import { previewBackup } from "../../services/backup/backup.ts";
+import { requireFreePath } from "../../services/backup/backup-store.ts";
+import { manifestFacts, manifestLines } from "../backups/backup-report.ts";
+import { backupFacts, collectFrom } from "../backups/backup-token.ts";
 import type { CommandContext } from "../context.ts";
-import { type OpenDevice, withDevice } from "../device-session.ts";
+import { type OpenDevice, withDevice } from "../devices/device-session.ts";
 import { tokenFacts } from "../facts.ts";
-import { pinWishes } from "../pin-wishes.ts";
-import { SecretReader } from "../secrets.ts";
+import { pinWishes } from "../secrets/pin-wishes.ts";
+import { SecretReader } from "../secrets/secrets.ts";
 import { tokenName } from "../wording.ts";
 
 /** Writes every key that may leave the token into one file, each wrapped under its DKEK. The token stays as it is. */

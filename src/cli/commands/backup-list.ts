@@ -1,5 +1,5 @@
-import { readBackup, refuseTrace } from "../backup-read.ts";
-import { manifestFacts, manifestLines, originWords } from "../backup-report.ts";
+import { readBackup, refuseTrace } from "../backups/backup-read.ts";
+import { manifestFacts, manifestLines, originWords } from "../backups/backup-report.ts";
 import type { CommandContext } from "../context.ts";
 
 /** What is in a backup. It is not proved by that: `backup verify` does. */

@@ -1,9 +1,9 @@
-import { readBackup } from "../backup-read.ts";
-import { restoreOnto } from "../backup-token.ts";
+import { readBackup } from "../backups/backup-read.ts";
+import { restoreOnto } from "../backups/backup-token.ts";
 import type { CommandContext } from "../context.ts";
-import { withDevice } from "../device-session.ts";
-import { pinWishes } from "../pin-wishes.ts";
-import { SecretReader } from "../secrets.ts";
+import { withDevice } from "../devices/device-session.ts";
+import { pinWishes } from "../secrets/pin-wishes.ts";
+import { SecretReader } from "../secrets/secrets.ts";
 
 /** Brings the keys of a backup onto a token of the same DKEK. Broken off, it goes on when it is run again. */
 export async function run(context: CommandContext): Promise<number | undefined> {

@@ -1,13 +1,13 @@
 import { toHex } from "../../bytes/hex.ts";
-import type { BackupManifest } from "../../crypto/backup-manifest.ts";
-import { type BackupVerdict, verifyBackup } from "../../crypto/backup-verify.ts";
-import { combineShares, type DkekKeys, deriveDkekKeys, xorShares } from "../../crypto/dkek.ts";
+import type { BackupManifest } from "../../crypto/backup/backup-manifest.ts";
+import { type BackupVerdict, verifyBackup } from "../../crypto/backup/backup-verify.ts";
+import { combineShares, type DkekKeys, deriveDkekKeys, xorShares } from "../../crypto/shares/dkek.ts";
 import { exitCodes } from "../../errors.ts";
-import { readBackupBytes } from "../../services/backup-store.ts";
-import { refuseTrace } from "../backup-read.ts";
-import { checkFacts, originWords, verdictLines } from "../backup-report.ts";
+import { readBackupBytes } from "../../services/backup/backup-store.ts";
+import { refuseTrace } from "../backups/backup-read.ts";
+import { checkFacts, originWords, verdictLines } from "../backups/backup-report.ts";
 import type { CommandContext } from "../context.ts";
-import { openShares } from "../share-open.ts";
+import { openShares } from "../shares/share-open.ts";
 
 /** Proves a backup with the DKEK shares alone: no token, no reader, and nothing that would look for one. */
 export async function run(context: CommandContext): Promise<number | undefined> {

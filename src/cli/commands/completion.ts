@@ -1,5 +1,5 @@
-import { completionScripts } from "../completion-scripts.ts";
-import { isShell, shells } from "../completion-shells.ts";
+import { completionScripts } from "../completion/completion-scripts.ts";
+import { isShell, shells } from "../completion/completion-shells.ts";
 import type { CommandContext } from "../context.ts";
 import { usage } from "../failure.ts";
 

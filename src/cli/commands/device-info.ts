@@ -2,7 +2,7 @@ import { toHex } from "../../bytes/hex.ts";
 import { recogniseAtr } from "../../cards/smartcard-hsm/atr.ts";
 import { reportDevice } from "../../services/device-report.ts";
 import type { CommandContext } from "../context.ts";
-import { withDevice } from "../device-session.ts";
+import { withDevice } from "../devices/device-session.ts";
 import { infoRows, sentences, statusRows } from "../report-lines.ts";
 import { aligned } from "../wording.ts";
 

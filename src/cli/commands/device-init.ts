@@ -2,15 +2,15 @@ import type { InitializeSettings } from "../../cards/smartcard-hsm/initialize.ts
 import type { PinState } from "../../cards/smartcard-hsm/token-status.ts";
 import { exitCodes } from "../../errors.ts";
 import { type InitialiseStep, initialiseToken } from "../../services/provisioning.ts";
-import { confirmDestruction } from "../confirm.ts";
 import type { CommandContext } from "../context.ts";
-import { rememberDevices } from "../device-cache.ts";
-import { type OpenDevice, withDevice } from "../device-session.ts";
+import { rememberDevices } from "../devices/device-cache.ts";
+import { type OpenDevice, withDevice } from "../devices/device-session.ts";
 import { chooseDkek, dkekWords } from "../dkek-choice.ts";
 import { pinFacts, tokenFacts } from "../facts.ts";
 import { type InitOptions, planRows, readInitOptions } from "../init-plan.ts";
-import { pinWishes } from "../pin-wishes.ts";
-import { SecretReader } from "../secrets.ts";
+import { pinWishes } from "../secrets/pin-wishes.ts";
+import { SecretReader } from "../secrets/secrets.ts";
+import { confirmDestruction } from "../terminal/confirm.ts";
 import { aligned, pinWords, simulatedMark, stakeWords, stateWords, tokenName, tokenTitle } from "../wording.ts";
 
 /** Erases the token and sets it up anew. */

@@ -1,10 +1,10 @@
 import { encodeTokenInfo } from "../../cards/smartcard-hsm/pkcs15-token-info.ts";
 import type { CommandContext } from "../context.ts";
-import { rememberDevices } from "../device-cache.ts";
-import { withDevice } from "../device-session.ts";
+import { rememberDevices } from "../devices/device-cache.ts";
+import { withDevice } from "../devices/device-session.ts";
 import { tokenFacts } from "../facts.ts";
-import { pinWishes } from "../pin-wishes.ts";
-import { SecretReader } from "../secrets.ts";
+import { pinWishes } from "../secrets/pin-wishes.ts";
+import { SecretReader } from "../secrets/secrets.ts";
 import { stakeWords, tokenName, tokenTitle } from "../wording.ts";
 
 /** Gives the token another name. Keys and PINs stay. */

@@ -3,16 +3,16 @@ import { recogniseAtr } from "../../cards/smartcard-hsm/atr.ts";
 import { exitCodes, type HsmError } from "../../errors.ts";
 import type { ReaderInfo } from "../../transport/pcsc/reader-info.ts";
 import type { CommandContext } from "../context.ts";
-import { rememberDevices } from "../device-cache.ts";
-import type { OpenDevice } from "../device-session.ts";
+import { rememberDevices } from "../devices/device-cache.ts";
+import type { OpenDevice } from "../devices/device-session.ts";
+import { lookInto, openPcscFor } from "../devices/reader-device.ts";
+import { listSimulated, type SimulatedEntry } from "../devices/simulated-tokens.ts";
 import { type TokenFacts, tokenFacts } from "../facts.ts";
 import { asHsmError } from "../failure.ts";
 import { tryWithout } from "../newcomer.ts";
 import type { Document } from "../output.ts";
-import { lookInto, openPcscFor } from "../reader-device.ts";
-import { allSettled } from "../settled.ts";
-import type { SeveralPlan } from "../several-plan.ts";
-import { listSimulated, type SimulatedEntry } from "../simulated-tokens.ts";
+import { allSettled } from "../several/settled.ts";
+import type { SeveralPlan } from "../several/several-plan.ts";
 import { simulatedMark, table } from "../wording.ts";
 
 interface Row {
@@ -32,14 +32,14 @@ interface Row {
  * `$HSMADM_DEVICE` changes nothing; with `--device A,B` or `--all` a row for each of these tokens.
  */
 export async function run(context: CommandContext): Promise<number | undefined> {
-  const { planSeveral } = await import("../several-plan.ts");
+  const { planSeveral } = await import("../several/several-plan.ts");
   const plan = await planSeveral(context, context.args.texts("device"), 1);
   return plan === null ? listEverything(context) : listNamed(context, plan);
 }
 
 async function listNamed(context: CommandContext, plan: SeveralPlan): Promise<number> {
-  const { withDevices } = await import("../several.ts");
-  const { reportSeveral } = await import("../several-report.ts");
+  const { withDevices } = await import("../several/several.ts");
+  const { reportSeveral } = await import("../several/several-report.ts");
   let exitCode = 0;
   const look = async (device: OpenDevice) => {
     const seen = await listed(device);

@@ -1,11 +1,11 @@
 import type { PinState, TokenState } from "../../cards/smartcard-hsm/token-status.ts";
 import { type DeviceReport, reportDevice } from "../../services/device-report.ts";
 import type { CommandContext } from "../context.ts";
-import { rememberDevices } from "../device-cache.ts";
-import { type OpenDevice, withDevice } from "../device-session.ts";
-import { perhapsSeveral } from "../device-spec.ts";
+import { rememberDevices } from "../devices/device-cache.ts";
+import { type OpenDevice, withDevice } from "../devices/device-session.ts";
+import { perhapsSeveral } from "../devices/device-spec.ts";
 import { sentences, statusRows } from "../report-lines.ts";
-import type { SeveralPlan } from "../several-plan.ts";
+import type { SeveralPlan } from "../several/several-plan.ts";
 import { aligned, simulatedMark } from "../wording.ts";
 
 interface Seen {
@@ -17,7 +17,7 @@ interface Seen {
 /** State, tries and DKEK of one token or a row for each of several. Spends no try; 0 whenever all could be read. */
 export async function run(context: CommandContext): Promise<number | undefined> {
   const perhaps = perhapsSeveral(context.args.flag("all"), context.globals.devices);
-  const plan = perhaps ? await (await import("../several-plan.ts")).planSeveral(context) : null;
+  const plan = perhaps ? await (await import("../several/several-plan.ts")).planSeveral(context) : null;
   if (plan !== null) return runSeveral(context, plan);
   await withDevice(context, "shared", async (device) => {
     const { report, notes } = await look(context, device);
@@ -36,8 +36,8 @@ async function look(context: CommandContext, { card, simulated }: OpenDevice): P
 }
 
 async function runSeveral(context: CommandContext, plan: SeveralPlan): Promise<number> {
-  const { withDevices } = await import("../several.ts");
-  const { reportSeveral } = await import("../several-report.ts");
+  const { withDevices } = await import("../several/several.ts");
+  const { reportSeveral } = await import("../several/several-report.ts");
   let exitCode = 0;
   await withDevices(
     context,

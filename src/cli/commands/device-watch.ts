@@ -4,10 +4,10 @@ import { exitCodes } from "../../errors.ts";
 import type { Pcsc } from "../../transport/pcsc/pcsc.ts";
 import type { ReaderEvent } from "../../transport/pcsc/reader-info.ts";
 import type { CommandContext } from "../context.ts";
-import { type DeviceSpec, parseDeviceSpec } from "../device-spec.ts";
+import { type DeviceSpec, parseDeviceSpec } from "../devices/device-spec.ts";
+import { openPcscFor } from "../devices/reader-device.ts";
 import { usage } from "../failure.ts";
 import { printLine, schemaVersion } from "../output.ts";
-import { openPcscFor } from "../reader-device.ts";
 
 /**
  * Tells what is put into readers and taken out: first what is there now, then every change as it happens. Looks at

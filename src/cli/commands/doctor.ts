@@ -8,8 +8,8 @@ import {
   type DoctorRungName,
   doctorLines,
   runDoctor,
-} from "../../services/doctor.ts";
-import { bindingsFinding } from "../../services/doctor-bindings.ts";
+} from "../../services/doctor/doctor.ts";
+import { bindingsFinding } from "../../services/doctor/doctor-bindings.ts";
 import {
   atrFinding,
   type CardUser,
@@ -20,25 +20,25 @@ import {
   pinsFinding,
   readersFinding,
   selectFinding,
-} from "../../services/doctor-findings.ts";
-import { firmwareQuirks } from "../../services/doctor-quirks.ts";
+} from "../../services/doctor/doctor-findings.ts";
+import { firmwareQuirks } from "../../services/doctor/doctor-quirks.ts";
 import {
   accessFacts,
   accessNotes,
   forbiddenFinding,
   type ServiceSight,
   serviceFinding,
-} from "../../services/doctor-service.ts";
+} from "../../services/doctor/doctor-service.ts";
 import type { ReaderInfo } from "../../transport/pcsc/reader-info.ts";
 import type { CommandContext } from "../context.ts";
-import { parseDeviceSpec } from "../device-spec.ts";
-import { CardOnLadder, type CardSpec } from "../doctor-card.ts";
-import { seeCardUsers } from "../doctor-card-users.ts";
-import { seeBuildTools } from "../doctor-install.ts";
-import { hangsUp, type Machine, seeService } from "../doctor-machine.ts";
-import { witnessWith } from "../doctor-witness.ts";
+import { parseDeviceSpec } from "../devices/device-spec.ts";
+import { openPcscFor } from "../devices/reader-device.ts";
+import { CardOnLadder, type CardSpec } from "../doctor/doctor-card.ts";
+import { seeCardUsers } from "../doctor/doctor-card-users.ts";
+import { seeBuildTools } from "../doctor/doctor-install.ts";
+import { hangsUp, type Machine, seeService } from "../doctor/doctor-machine.ts";
+import { witnessWith } from "../doctor/doctor-witness.ts";
 import { errorDocument, usage } from "../failure.ts";
-import { openPcscFor } from "../reader-device.ts";
 
 /** What the command ends with when this rung is the first that does not hold, and no error says it better. */
 const kinds: Readonly<Record<DoctorRungName, ErrorKind>> = {

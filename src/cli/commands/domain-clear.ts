@@ -1,5 +1,5 @@
 import type { CommandContext } from "../context.ts";
-import { endDomain } from "../domain-end.ts";
+import { endDomain } from "../shares/domain-end.ts";
 
 /** Deletes the key of a key domain; the keys in the domain stay. */
 export async function run(context: CommandContext): Promise<undefined> {

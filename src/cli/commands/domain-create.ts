@@ -1,12 +1,12 @@
 import type { SmartCardHsm } from "../../cards/smartcard-hsm/smartcard-hsm.ts";
 import { HsmError } from "../../errors.ts";
 import type { CommandContext } from "../context.ts";
-import { withDevice } from "../device-session.ts";
-import { domainNumber } from "../domain-lines.ts";
+import { withDevice } from "../devices/device-session.ts";
 import { tokenFacts } from "../facts.ts";
 import { usage } from "../failure.ts";
-import { pinWishes } from "../pin-wishes.ts";
-import { SecretReader } from "../secrets.ts";
+import { pinWishes } from "../secrets/pin-wishes.ts";
+import { SecretReader } from "../secrets/secrets.ts";
+import { domainNumber } from "../shares/domain-lines.ts";
 import { stakeWords, tokenName, tokenTitle } from "../wording.ts";
 
 /** Creates a key domain: the one named, or the first that is free. */

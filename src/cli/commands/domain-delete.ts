@@ -1,5 +1,5 @@
 import type { CommandContext } from "../context.ts";
-import { endDomain } from "../domain-end.ts";
+import { endDomain } from "../shares/domain-end.ts";
 
 /** Deletes a key domain that holds no keys. */
 export async function run(context: CommandContext): Promise<undefined> {

@@ -1,9 +1,9 @@
 import type { CommandContext } from "../context.ts";
-import { withDevice } from "../device-session.ts";
-import { domainCells, domainHeading } from "../domain-lines.ts";
+import { withDevice } from "../devices/device-session.ts";
 import { tokenFacts } from "../facts.ts";
-import { pinWishes } from "../pin-wishes.ts";
-import { SecretReader } from "../secrets.ts";
+import { pinWishes } from "../secrets/pin-wishes.ts";
+import { SecretReader } from "../secrets/secrets.ts";
+import { domainCells, domainHeading } from "../shares/domain-lines.ts";
 import { stakeWords, table, tokenName } from "../wording.ts";
 
 /** All key domains of a token, or its one DKEK. A login is needed only where the token hides the KCV before it. */

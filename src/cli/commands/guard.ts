@@ -1,13 +1,13 @@
 import { HsmError, type HsmErrorOptions } from "../../errors.ts";
-import { type GuardFloors, type GuardJudgement, judge } from "../../services/guard.ts";
+import { type GuardFloors, type GuardJudgement, judge } from "../../services/pins/guard.ts";
 import type { CommandContext } from "../context.ts";
-import { type OpenDevice, withDevice } from "../device-session.ts";
-import { perhapsSeveral } from "../device-spec.ts";
+import { type OpenDevice, withDevice } from "../devices/device-session.ts";
+import { perhapsSeveral } from "../devices/device-spec.ts";
 import { pinFacts, tokenFacts } from "../facts.ts";
 import { asHsmError, errorDocument } from "../failure.ts";
 import type { Document } from "../output.ts";
 import { runChild } from "../run-child.ts";
-import type { SeveralPlan } from "../several-plan.ts";
+import type { SeveralPlan } from "../several/several-plan.ts";
 import { pinWords, tokenName } from "../wording.ts";
 
 const defaults = { userPinTries: 2, soPinTries: 4, refusedExit: 5 } as const;
@@ -38,7 +38,7 @@ export async function run(context: CommandContext): Promise<number> {
   };
   const refusal = new Refusals(context, args.integer("refused-exit", 1, 255) ?? defaults.refusedExit);
   const perhaps = perhapsSeveral(context.args.flag("all"), context.globals.devices);
-  const plan = perhaps ? await (await import("../several-plan.ts")).planSeveral(context) : null;
+  const plan = perhaps ? await (await import("../several/several-plan.ts")).planSeveral(context) : null;
   const allowed = await (plan === null
     ? judgeOne(context, floors, refusal)
     : judgeSeveral(context, plan, floors, refusal));
@@ -111,7 +111,7 @@ async function judgeSeveral(
   floors: GuardFloors,
   refusal: Refusals,
 ): Promise<Allowed> {
-  const { nameOfRow, withDevices } = await import("../several.ts");
+  const { nameOfRow, withDevices } = await import("../several/several.ts");
   const { rows, leftOut } = await withDevices(context, plan, (device) => judgeToken(device, floors)).catch(
     (error: unknown) => {
       throw refusal.because(error);

@@ -1,12 +1,12 @@
 import { fromHex } from "../../bytes/hex.ts";
 import { keyName, type TokenKey } from "../../cards/smartcard-hsm/keys/token-key.ts";
 import type { SmartCardHsm } from "../../cards/smartcard-hsm/smartcard-hsm.ts";
-import { findKey } from "../../services/keys-find.ts";
+import { findKey } from "../../services/keys/keys-find.ts";
 import type { CommandContext } from "../context.ts";
 import { usage } from "../failure.ts";
-import { hashOption, keyFacts } from "../key-facts.ts";
-import { inputPath, openSecretOutput, readWhole } from "../key-files.ts";
-import { withKeysAndPin } from "../key-session.ts";
+import { hashOption, keyFacts } from "../keys/key-facts.ts";
+import { inputPath, openSecretOutput, readWhole } from "../keys/key-files.ts";
+import { withKeysAndPin } from "../keys/key-session.ts";
 
 const schemes = ["pkcs1", "oaep", "raw", "cbc"] as const;
 type Scheme = (typeof schemes)[number];

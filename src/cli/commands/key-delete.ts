@@ -1,7 +1,7 @@
-import { confirmDestruction } from "../confirm.ts";
 import type { CommandContext } from "../context.ts";
-import { keyFacts, keyTitle } from "../key-facts.ts";
-import { withKeysAndPin } from "../key-session.ts";
+import { keyFacts, keyTitle } from "../keys/key-facts.ts";
+import { withKeysAndPin } from "../keys/key-session.ts";
+import { confirmDestruction } from "../terminal/confirm.ts";
 import { tokenTitle } from "../wording.ts";
 
 /** Destroys a key with its description and certificate. */

@@ -1,12 +1,12 @@
 import { keyName, type TokenKey } from "../../cards/smartcard-hsm/keys/token-key.ts";
 import type { SmartCardHsm } from "../../cards/smartcard-hsm/smartcard-hsm.ts";
-import { findKey } from "../../services/keys-find.ts";
+import { findKey } from "../../services/keys/keys-find.ts";
 import type { CommandContext } from "../context.ts";
 import { usage } from "../failure.ts";
-import { keyFacts } from "../key-facts.ts";
-import { openSecretOutput, readWhole } from "../key-files.ts";
-import { readPublicKey } from "../key-public-file.ts";
-import { withKeysAndPin } from "../key-session.ts";
+import { keyFacts } from "../keys/key-facts.ts";
+import { openSecretOutput, readWhole } from "../keys/key-files.ts";
+import { readPublicKey } from "../keys/key-public-file.ts";
+import { withKeysAndPin } from "../keys/key-session.ts";
 
 /** ECDH with another public key, or the token's own derivation with an AES key. What comes out is secret. */
 export async function run(context: CommandContext): Promise<undefined> {

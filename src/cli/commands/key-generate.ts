@@ -1,11 +1,11 @@
 import { algorithmIds } from "../../cards/smartcard-hsm/keys/algorithms.ts";
-import { checkNewKey, checkSharesComplete } from "../../services/keys-new.ts";
-import { keyTypeName, parseKeyType, patienceWords } from "../../services/keys-type.ts";
+import { checkNewKey, checkSharesComplete } from "../../services/keys/keys-new.ts";
+import { keyTypeName, parseKeyType, patienceWords } from "../../services/keys/keys-type.ts";
 import type { CommandContext } from "../context.ts";
-import { keyFacts, keyTitle, limitFacts } from "../key-facts.ts";
-import { watched } from "../key-patience.ts";
-import { withKeysAndPin } from "../key-session.ts";
-import { algorithmsOption, idOption, keyRefOption, labelOption } from "../key-wishes.ts";
+import { keyFacts, keyTitle, limitFacts } from "../keys/key-facts.ts";
+import { watched } from "../keys/key-patience.ts";
+import { withKeysAndPin } from "../keys/key-session.ts";
+import { algorithmsOption, idOption, keyRefOption, labelOption } from "../keys/key-wishes.ts";
 
 const mostUses = 999_999_999;
 

@@ -1,18 +1,18 @@
 import { toHex } from "../../bytes/hex.ts";
-import { type ImportedKey, importKey } from "../../crypto/key-import.ts";
-import { describeKey, type PlainKey, wipeKey } from "../../crypto/plain-key.ts";
-import type { PublicKey } from "../../crypto/public-key-formats.ts";
+import { type ImportedKey, importKey } from "../../crypto/keys/key-import.ts";
+import { describeKey, type PlainKey, wipeKey } from "../../crypto/keys/plain-key.ts";
+import type { PublicKey } from "../../crypto/keys/public-key-formats.ts";
 import { HsmError } from "../../errors.ts";
-import { importOnToken, sealForImport } from "../../services/key-import.ts";
-import { checkNewKey, checkSharesComplete } from "../../services/keys-new.ts";
-import { checkDkekOf, usableDomains } from "../../services/keys-wrapped.ts";
+import { importOnToken, sealForImport } from "../../services/keys/key-import.ts";
+import { checkNewKey, checkSharesComplete } from "../../services/keys/keys-new.ts";
+import { checkDkekOf, usableDomains } from "../../services/keys/keys-wrapped.ts";
 import type { CommandContext } from "../context.ts";
-import { keyFacts, keyTitle } from "../key-facts.ts";
-import { readWhole } from "../key-files.ts";
-import { withKeysAndPin } from "../key-session.ts";
-import { openDkek, shareFiles } from "../key-shares.ts";
-import { algorithmsOption, idOption, keyRefOption, labelOption } from "../key-wishes.ts";
-import { SecretReader } from "../secrets.ts";
+import { keyFacts, keyTitle } from "../keys/key-facts.ts";
+import { readWhole } from "../keys/key-files.ts";
+import { withKeysAndPin } from "../keys/key-session.ts";
+import { openDkek, shareFiles } from "../keys/key-shares.ts";
+import { algorithmsOption, idOption, keyRefOption, labelOption } from "../keys/key-wishes.ts";
+import { SecretReader } from "../secrets/secrets.ts";
 
 const passwordWish = {
   option: "password",

@@ -1,7 +1,7 @@
 import { toHex } from "../../bytes/hex.ts";
 import type { CommandContext } from "../context.ts";
-import { keyFacts, kindWords } from "../key-facts.ts";
-import { withKeys } from "../key-session.ts";
+import { keyFacts, kindWords } from "../keys/key-facts.ts";
+import { withKeys } from "../keys/key-session.ts";
 import { table } from "../wording.ts";
 
 /** The keys on the token. Needs no PIN. */

@@ -1,9 +1,9 @@
 import { keyName } from "../../cards/smartcard-hsm/keys/token-key.ts";
-import { findKey } from "../../services/keys-find.ts";
+import { findKey } from "../../services/keys/keys-find.ts";
 import type { CommandContext } from "../context.ts";
-import { keyFacts } from "../key-facts.ts";
-import { inputPath, openSecretOutput, readWhole } from "../key-files.ts";
-import { withKeysAndPin } from "../key-session.ts";
+import { keyFacts } from "../keys/key-facts.ts";
+import { inputPath, openSecretOutput, readWhole } from "../keys/key-files.ts";
+import { withKeysAndPin } from "../keys/key-session.ts";
 
 /** AES-CMAC. Some use it as a key, so it is treated as a secret. */
 export async function run(context: CommandContext): Promise<undefined> {

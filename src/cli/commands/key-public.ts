@@ -6,14 +6,14 @@ import {
   publicKeyJwk,
   publicKeyPem,
   publicKeySsh,
-} from "../../crypto/public-key-formats.ts";
+} from "../../crypto/keys/public-key-formats.ts";
 import { HsmError } from "../../errors.ts";
-import { findKey } from "../../services/keys-find.ts";
+import { findKey } from "../../services/keys/keys-find.ts";
 import type { CommandContext } from "../context.ts";
 import { usage } from "../failure.ts";
-import { keyFacts } from "../key-facts.ts";
-import { openByteOutput } from "../key-files.ts";
-import { withKeys } from "../key-session.ts";
+import { keyFacts } from "../keys/key-facts.ts";
+import { openByteOutput } from "../keys/key-files.ts";
+import { withKeys } from "../keys/key-session.ts";
 
 const formats = ["pem", "der", "jwk", "ssh"] as const;
 type Format = (typeof formats)[number];

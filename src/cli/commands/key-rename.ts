@@ -1,9 +1,9 @@
 import { keyName, keyNamed } from "../../cards/smartcard-hsm/keys/token-key.ts";
-import { checkNewKey } from "../../services/keys-new.ts";
+import { checkNewKey } from "../../services/keys/keys-new.ts";
 import type { CommandContext } from "../context.ts";
 import { usage } from "../failure.ts";
-import { keyFacts } from "../key-facts.ts";
-import { withKeysAndPin } from "../key-session.ts";
+import { keyFacts } from "../keys/key-facts.ts";
+import { withKeysAndPin } from "../keys/key-session.ts";
 
 /** Gives a key another label. The key, its id and its certificate stay. */
 export async function run(context: CommandContext): Promise<undefined> {

@@ -1,10 +1,10 @@
 import { toHex } from "../../bytes/hex.ts";
 import { algorithmName } from "../../cards/smartcard-hsm/keys/algorithms.ts";
 import type { TokenKey } from "../../cards/smartcard-hsm/keys/token-key.ts";
-import { publicKeyPem } from "../../crypto/public-key-formats.ts";
+import { publicKeyPem } from "../../crypto/keys/public-key-formats.ts";
 import type { CommandContext } from "../context.ts";
-import { keyFacts, kindWords, limitFacts } from "../key-facts.ts";
-import { withKeys } from "../key-session.ts";
+import { keyFacts, kindWords, limitFacts } from "../keys/key-facts.ts";
+import { withKeys } from "../keys/key-session.ts";
 import { aligned } from "../wording.ts";
 
 /** All that is known of one key. Needs no PIN. */

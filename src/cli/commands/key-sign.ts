@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import { concat } from "../../bytes/bytes.ts";
 import type { HashName } from "../../cards/smartcard-hsm/keys/algorithms.ts";
 import { keyName } from "../../cards/smartcard-hsm/keys/token-key.ts";
-import { findKey } from "../../services/keys-find.ts";
-import { chooseScheme } from "../../services/keys-signature.ts";
+import { findKey } from "../../services/keys/keys-find.ts";
+import { chooseScheme } from "../../services/keys/keys-signature.ts";
 import type { CommandContext } from "../context.ts";
-import { hashOption, keyFacts, signatureScheme } from "../key-facts.ts";
-import { feedFile, inputPath, openByteOutput, readWhole } from "../key-files.ts";
-import { withKeysAndPin } from "../key-session.ts";
+import { hashOption, keyFacts, signatureScheme } from "../keys/key-facts.ts";
+import { feedFile, inputPath, openByteOutput, readWhole } from "../keys/key-files.ts";
+import { withKeysAndPin } from "../keys/key-session.ts";
 
 /** Signs a file of any length: it is hashed here, unless the key may only sign what the token hashes. */
 export async function run(context: CommandContext): Promise<undefined> {

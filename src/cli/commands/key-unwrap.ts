@@ -1,11 +1,11 @@
 import { exitCodes } from "../../errors.ts";
-import { checkNewKey, checkSharesComplete } from "../../services/keys-new.ts";
-import { checkDkekOf, readWrappedKey, unwrapFromFile } from "../../services/keys-wrapped.ts";
+import { checkNewKey, checkSharesComplete } from "../../services/keys/keys-new.ts";
+import { checkDkekOf, readWrappedKey, unwrapFromFile } from "../../services/keys/keys-wrapped.ts";
 import type { CommandContext } from "../context.ts";
-import { keyFacts, keyTitle, kindWords } from "../key-facts.ts";
-import { readWhole } from "../key-files.ts";
-import { withKeysAndPin } from "../key-session.ts";
-import { keyRefOption } from "../key-wishes.ts";
+import { keyFacts, keyTitle, kindWords } from "../keys/key-facts.ts";
+import { readWhole } from "../keys/key-files.ts";
+import { withKeysAndPin } from "../keys/key-session.ts";
+import { keyRefOption } from "../keys/key-wishes.ts";
 
 /** Puts a wrapped key on the token, with what stands beside it in the file. */
 export async function run(context: CommandContext): Promise<number | undefined> {

@@ -1,13 +1,13 @@
-import type { PublicKey } from "../../crypto/public-key-formats.ts";
+import type { PublicKey } from "../../crypto/keys/public-key-formats.ts";
 import { HsmError } from "../../errors.ts";
-import { findKey } from "../../services/keys-find.ts";
-import { checkSignature, chooseScheme } from "../../services/keys-signature.ts";
+import { findKey } from "../../services/keys/keys-find.ts";
+import { checkSignature, chooseScheme } from "../../services/keys/keys-signature.ts";
 import type { CommandContext } from "../context.ts";
 import { usage } from "../failure.ts";
-import { hashOption, signatureScheme } from "../key-facts.ts";
-import { feedFile, inputPath, readWhole } from "../key-files.ts";
-import { readPublicKey } from "../key-public-file.ts";
-import { withKeys } from "../key-session.ts";
+import { hashOption, signatureScheme } from "../keys/key-facts.ts";
+import { feedFile, inputPath, readWhole } from "../keys/key-files.ts";
+import { readPublicKey } from "../keys/key-public-file.ts";
+import { withKeys } from "../keys/key-session.ts";
 import { publicHalf } from "./key-public.ts";
 
 interface Verifier {

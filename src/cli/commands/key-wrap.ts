@@ -1,11 +1,11 @@
 import { keyName } from "../../cards/smartcard-hsm/keys/token-key.ts";
-import { findKey } from "../../services/keys-find.ts";
-import { wrapToFile } from "../../services/keys-wrapped.ts";
+import { findKey } from "../../services/keys/keys-find.ts";
+import { wrapToFile } from "../../services/keys/keys-wrapped.ts";
 import type { CommandContext } from "../context.ts";
 import { usage } from "../failure.ts";
-import { keyFacts } from "../key-facts.ts";
-import { openByteOutput } from "../key-files.ts";
-import { withKeysAndPin } from "../key-session.ts";
+import { keyFacts } from "../keys/key-facts.ts";
+import { openByteOutput } from "../keys/key-files.ts";
+import { withKeysAndPin } from "../keys/key-session.ts";
 
 /** Writes a key, encrypted under the DKEK, with its description and certificate. */
 export async function run(context: CommandContext): Promise<undefined> {

@@ -1,8 +1,8 @@
 import type { CommandContext } from "../context.ts";
-import { withDevice } from "../device-session.ts";
+import { withDevice } from "../devices/device-session.ts";
 import { pinFacts, tokenFacts } from "../facts.ts";
-import { pinWishes } from "../pin-wishes.ts";
-import { SecretReader } from "../secrets.ts";
+import { pinWishes } from "../secrets/pin-wishes.ts";
+import { SecretReader } from "../secrets/secrets.ts";
 import { pinWords, stakeWords, tokenName, tokenTitle } from "../wording.ts";
 
 /** Sets a new user PIN with the current one. The first change also ends the transport PIN. */

@@ -1,5 +1,5 @@
 import type { CommandContext } from "../context.ts";
-import { withDevice } from "../device-session.ts";
+import { withDevice } from "../devices/device-session.ts";
 import { pinFacts, tokenFacts } from "../facts.ts";
 import { aligned, pinWords, tokenTitle } from "../wording.ts";
 

@@ -1,9 +1,9 @@
 import { optionBits } from "../../cards/smartcard-hsm/application.ts";
 import type { CommandContext } from "../context.ts";
-import { type OpenDevice, withDevice } from "../device-session.ts";
+import { type OpenDevice, withDevice } from "../devices/device-session.ts";
 import { pinFacts, tokenFacts } from "../facts.ts";
-import { pinWishes } from "../pin-wishes.ts";
-import { SecretReader } from "../secrets.ts";
+import { pinWishes } from "../secrets/pin-wishes.ts";
+import { SecretReader } from "../secrets/secrets.ts";
 import { pinWords, stakeWords, tokenName, tokenTitle } from "../wording.ts";
 
 /** Gives the user PIN its tries back, with a new PIN or, where the token allows that, with the old one. */

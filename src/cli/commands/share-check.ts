@@ -1,8 +1,8 @@
 import { toHex } from "../../bytes/hex.ts";
-import { checkKeyCheckValue, combineShares, keyCheckValue } from "../../crypto/dkek.ts";
+import { checkKeyCheckValue, combineShares, keyCheckValue } from "../../crypto/shares/dkek.ts";
 import type { CommandContext } from "../context.ts";
-import { expectedKcv, shareFacts } from "../share-facts.ts";
-import { openShares } from "../share-open.ts";
+import { expectedKcv, shareFacts } from "../shares/share-facts.ts";
+import { openShares } from "../shares/share-open.ts";
 
 /** Whether passwords or custodians open their share files, and which KCV the DKEK of these shares has. No token is asked. */
 export async function run(context: CommandContext): Promise<undefined> {

@@ -1,9 +1,9 @@
-import { newShare } from "../../crypto/dkek-share-file.ts";
+import { newShare } from "../../crypto/shares/dkek-share-file.ts";
 import { writeNewFile } from "../../services/atomic-file.ts";
 import type { CommandContext } from "../context.ts";
-import { shareFacts } from "../share-facts.ts";
-import { refuseExisting } from "../share-files.ts";
-import { readSealPlan, sealedLines, sealShare } from "../share-seal.ts";
+import { shareFacts } from "../shares/share-facts.ts";
+import { refuseExisting } from "../shares/share-files.ts";
+import { readSealPlan, sealedLines, sealShare } from "../shares/share-seal.ts";
 
 /** Makes a new DKEK share and puts it into a file that sc-hsm-tool opens too. No token is needed. */
 export async function run(context: CommandContext): Promise<undefined> {

@@ -1,16 +1,16 @@
 import { toHex } from "../../bytes/hex.ts";
 import type { DkekState } from "../../cards/smartcard-hsm/token-status.ts";
 import { exitCodes } from "../../errors.ts";
-import { fileShareMemory } from "../../services/share-memory.ts";
-import { type ImportOutcome, importShares } from "../../services/shares.ts";
+import { fileShareMemory } from "../../services/shares/share-memory.ts";
+import { type ImportOutcome, importShares } from "../../services/shares/shares.ts";
 import type { CommandContext } from "../context.ts";
-import { type OpenDevice, withDevice } from "../device-session.ts";
-import { parseDeviceSpec } from "../device-spec.ts";
+import { type OpenDevice, withDevice } from "../devices/device-session.ts";
+import { parseDeviceSpec } from "../devices/device-spec.ts";
 import type { Document } from "../output.ts";
-import { pinWishes } from "../pin-wishes.ts";
-import { type Secret, SecretReader } from "../secrets.ts";
-import { expectedKcv } from "../share-facts.ts";
-import { type OpenedShare, openShares } from "../share-open.ts";
+import { pinWishes } from "../secrets/pin-wishes.ts";
+import { type Secret, SecretReader } from "../secrets/secrets.ts";
+import { expectedKcv } from "../shares/share-facts.ts";
+import { type OpenedShare, openShares } from "../shares/share-open.ts";
 import { stakeWords, tokenName } from "../wording.ts";
 
 /** Opens share files and gives the shares to a token, which makes its DKEK of them. */

@@ -1,7 +1,7 @@
 import { toHex } from "../../bytes/hex.ts";
-import { parseShareFile, shareFileBytes } from "../../crypto/dkek-share-file.ts";
+import { parseShareFile, shareFileBytes } from "../../crypto/shares/dkek-share-file.ts";
 import type { CommandContext } from "../context.ts";
-import { named, readShareContent, sha256 } from "../share-files.ts";
+import { named, readShareContent, sha256 } from "../shares/share-files.ts";
 import { aligned } from "../wording.ts";
 
 /** What a share file tells without its password. */

@@ -1,9 +1,9 @@
 import { writeNewFile } from "../../services/atomic-file.ts";
 import type { CommandContext } from "../context.ts";
-import { shareFacts } from "../share-facts.ts";
-import { refuseExisting } from "../share-files.ts";
-import { openShares } from "../share-open.ts";
-import { readSealPlan, sealedLines, sealShare } from "../share-seal.ts";
+import { shareFacts } from "../shares/share-facts.ts";
+import { refuseExisting } from "../shares/share-files.ts";
+import { openShares } from "../shares/share-open.ts";
+import { readSealPlan, sealedLines, sealShare } from "../shares/share-seal.ts";
 
 /** Gives a share another password or other custodians. The share, and so the DKEK and every backup, stays as it is. */
 export async function run(context: CommandContext): Promise<undefined> {

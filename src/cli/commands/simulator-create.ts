@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { HsmError } from "../../errors.ts";
 import type { CommandContext } from "../context.ts";
+import { readProfile, simulatedFile, simulatorWorld } from "../devices/simulated-device.ts";
+import { existingSimulated, namedSimulated } from "../devices/simulated-tokens.ts";
 import { ensurePrivateFolder } from "../paths.ts";
-import { readProfile, simulatedFile, simulatorWorld } from "../simulated-device.ts";
-import { existingSimulated, namedSimulated } from "../simulated-tokens.ts";
 
 /** Makes a token as it comes from the factory, where another profile than the usual one is wanted. */
 export async function run(context: CommandContext): Promise<undefined> {

@@ -1,5 +1,5 @@
 import type { CommandContext } from "../context.ts";
-import { listSimulated } from "../simulated-tokens.ts";
+import { listSimulated } from "../devices/simulated-tokens.ts";
 import { table } from "../wording.ts";
 
 export async function run(context: CommandContext): Promise<undefined> {

@@ -1,7 +1,7 @@
-import { confirmDestruction } from "../confirm.ts";
 import type { CommandContext } from "../context.ts";
-import { simulatedFile } from "../simulated-device.ts";
-import { existingSimulated } from "../simulated-tokens.ts";
+import { simulatedFile } from "../devices/simulated-device.ts";
+import { existingSimulated } from "../devices/simulated-tokens.ts";
+import { confirmDestruction } from "../terminal/confirm.ts";
 
 /** Deletes a simulated token. */
 export async function run(context: CommandContext): Promise<undefined> {

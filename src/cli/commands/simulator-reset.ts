@@ -1,7 +1,7 @@
-import { confirmDestruction } from "../confirm.ts";
 import type { CommandContext } from "../context.ts";
-import { simulatedFile, simulatorWorld } from "../simulated-device.ts";
-import { existingSimulated } from "../simulated-tokens.ts";
+import { simulatedFile, simulatorWorld } from "../devices/simulated-device.ts";
+import { existingSimulated } from "../devices/simulated-tokens.ts";
+import { confirmDestruction } from "../terminal/confirm.ts";
 
 /** Puts a simulated token back as it came from the factory. */
 export async function run(context: CommandContext): Promise<undefined> {

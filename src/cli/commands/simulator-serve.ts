@@ -1,9 +1,9 @@
 import { serveVpcd, type VpcdEvent, vpcdPort } from "../../simulator/vpcd.ts";
 import type { CommandContext } from "../context.ts";
-import { simulatedName } from "../device-spec.ts";
+import { simulatedName } from "../devices/device-spec.ts";
+import { readProfile, simulatedFile, simulatorWorld } from "../devices/simulated-device.ts";
 import { usage } from "../failure.ts";
 import { ensurePrivateFolder } from "../paths.ts";
-import { readProfile, simulatedFile, simulatorWorld } from "../simulated-device.ts";
 import { simulatedMark } from "../wording.ts";
 
 /** Puts simulated tokens into the virtual readers of vpcd until Ctrl-C. The first takes the port, each further one the next. */

@@ -1,8 +1,8 @@
 import { utf8Text } from "../../bytes/bytes.ts";
-import { explainSoPin, type SoPinReading } from "../../services/so-pin-explain.ts";
+import { explainSoPin, type SoPinReading } from "../../services/pins/so-pin-explain.ts";
 import type { CommandContext } from "../context.ts";
 import { usage } from "../failure.ts";
-import { SecretReader } from "../secrets.ts";
+import { SecretReader } from "../secrets/secrets.ts";
 
 /**
  * What a written SO-PIN means, byte by byte. Offline: no token is opened. The bytes are what was asked for, so this one

@@ -1,8 +1,8 @@
 import { exitCodes } from "../../errors.ts";
 import type { Trace } from "../../transport/trace/trace.ts";
 import type { CommandContext } from "../context.ts";
-import { type ComparedStep, compareTraces, countsAsDifferent, type Difference } from "../trace-difference.ts";
-import { readPublicTrace, traceFiles } from "../trace-files.ts";
+import { type ComparedStep, compareTraces, countsAsDifferent, type Difference } from "../traces/trace-difference.ts";
+import { readPublicTrace, traceFiles } from "../traces/trace-files.ts";
 
 const lineWidth = 6;
 

@@ -1,5 +1,5 @@
 import type { CommandContext } from "../context.ts";
-import { countTrace, putTrace, readTraceFile, traceFiles, withoutSecrets } from "../trace-files.ts";
+import { countTrace, putTrace, readTraceFile, traceFiles, withoutSecrets } from "../traces/trace-files.ts";
 
 /** Makes a trace publishable: what the card's rules call secret is masked, in bytes and in the words beside them. */
 export async function run(context: CommandContext): Promise<undefined> {

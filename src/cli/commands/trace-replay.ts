@@ -1,8 +1,8 @@
 import { exitCodes, HsmError } from "../../errors.ts";
 import type { CommandContext } from "../context.ts";
 import { errorDocument } from "../failure.ts";
-import { checkTrace, type TraceVerdict } from "../trace-check.ts";
-import { countTrace, readPublicTrace, traceFiles } from "../trace-files.ts";
+import { checkTrace, type TraceVerdict } from "../traces/trace-check.ts";
+import { countTrace, readPublicTrace, traceFiles } from "../traces/trace-files.ts";
 import { stateWords } from "../wording.ts";
 
 type FileReport =

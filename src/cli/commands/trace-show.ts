@@ -9,8 +9,8 @@ import {
   type ToldConnection,
   type ToldStep,
   tellTrace,
-} from "../told-trace.ts";
-import { countTrace, readTraceFile, traceFiles, withoutSecrets } from "../trace-files.ts";
+} from "../traces/told-trace.ts";
+import { countTrace, readTraceFile, traceFiles, withoutSecrets } from "../traces/trace-files.ts";
 
 const lineWidth = 6;
 const nameWidth = 34;

@@ -1,6 +1,6 @@
 import { constants, privateDecrypt } from "node:crypto";
 import { SW } from "../../apdu/status-word.ts";
-import { multiplyPoint } from "../../crypto/ec-keys.ts";
+import { multiplyPoint } from "../../crypto/curves/ec-keys.ts";
 import { type Card, type CommandHandler, dataOf, ok, refuse } from "../card.ts";
 import { requireCurve } from "../ec-signing.ts";
 import { countUse, keyFor, orMalformed } from "../key-use.ts";

@@ -1,6 +1,6 @@
 import { SW } from "../../apdu/status-word.ts";
 import { toHex } from "../../bytes/hex.ts";
-import { publicPointOf } from "../../crypto/ec-keys.ts";
+import { publicPointOf } from "../../crypto/curves/ec-keys.ts";
 import { type CommandHandler, dataOf, ok, refuse } from "../card.ts";
 import { requireCurve } from "../ec-signing.ts";
 import { requireRoomFor } from "../key-rules.ts";

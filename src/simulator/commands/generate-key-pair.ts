@@ -1,8 +1,8 @@
 import { SW } from "../../apdu/status-word.ts";
 import { asciiText } from "../../bytes/bytes.ts";
 import { findTlv, readTlvs, type Tlv } from "../../bytes/tlv.ts";
-import { type Curve, curveByParameters, curveByPrime } from "../../crypto/curves.ts";
-import { privateScalar } from "../../crypto/ec-keys.ts";
+import { type Curve, curveByParameters, curveByPrime } from "../../crypto/curves/curves.ts";
+import { privateScalar } from "../../crypto/curves/ec-keys.ts";
 import { type Card, type CommandHandler, dataOf, ok, refuse, requireLogin } from "../card.ts";
 import { readRules, requireRoomFor } from "../key-rules.ts";
 import { type KeyPair, keyRequest, storeKey } from "../key-store.ts";

@@ -1,6 +1,6 @@
 import { SW } from "../../apdu/status-word.ts";
 import { concat } from "../../bytes/bytes.ts";
-import { dkekBytes, keyCheckValue } from "../../crypto/dkek.ts";
+import { dkekBytes, keyCheckValue } from "../../crypto/shares/dkek.ts";
 import { type Card, type CommandHandler, dataOf, ok, refuse, requireLogin } from "../card.ts";
 import { addShare, newKeyDomain } from "../key-domain.ts";
 import { domainAt } from "../key-rules.ts";

@@ -1,6 +1,6 @@
 import { SW } from "../../apdu/status-word.ts";
 import { readTlv, readTlvs } from "../../bytes/tlv.ts";
-import { plainToDer } from "../../crypto/ecdsa.ts";
+import { plainToDer } from "../../crypto/curves/ecdsa.ts";
 import { type Card, type CommandHandler, dataOf, ok, refuse } from "../card.ts";
 import { requireCurve, signPlain } from "../ec-signing.ts";
 import { countUse, keyFor, orMalformed } from "../key-use.ts";

@@ -1,7 +1,7 @@
 import { SW } from "../../apdu/status-word.ts";
 import { equal } from "../../bytes/bytes.ts";
-import { deriveDkekKeys, keyCheckValue } from "../../crypto/dkek.ts";
-import { openKeyBlob, parseKeyBlob, sealKeyBlob } from "../../crypto/key-blob.ts";
+import { openKeyBlob, parseKeyBlob, sealKeyBlob } from "../../crypto/keys/key-blob.ts";
+import { deriveDkekKeys, keyCheckValue } from "../../crypto/shares/dkek.ts";
 import { HsmError } from "../../errors.ts";
 import { type Card, type CommandHandler, dataOf, ok, Refusal, refuse, requireLogin } from "../card.ts";
 import { domainAt, requireRoomFor } from "../key-rules.ts";

@@ -7,7 +7,7 @@ import { algorithmIds } from "../../../src/cards/smartcard-hsm/keys/algorithms.t
 import { keyPairTemplate } from "../../../src/cards/smartcard-hsm/keys/key-template.ts";
 import { keyNamed, type TokenKey } from "../../../src/cards/smartcard-hsm/keys/token-key.ts";
 import { SmartCardHsm } from "../../../src/cards/smartcard-hsm/smartcard-hsm.ts";
-import { publicKeyDer } from "../../../src/crypto/public-key-formats.ts";
+import { publicKeyDer } from "../../../src/crypto/keys/public-key-formats.ts";
 import { load, RecordedCard, recordedFile, recordedVersions } from "../support/recorded-card.ts";
 
 // The answers of an independent card (pico-hsm 6.6), recorded with OpenSC: test/recordings/README.md.

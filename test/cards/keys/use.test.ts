@@ -6,8 +6,8 @@ import { fromHex, toHex } from "../../../src/bytes/hex.ts";
 import { withoutOaepPadding, withoutPkcs1Padding } from "../../../src/cards/smartcard-hsm/keys/rsa-padding.ts";
 import type { KeyInUse, TokenKey } from "../../../src/cards/smartcard-hsm/keys/token-key.ts";
 import { SmartCardHsm } from "../../../src/cards/smartcard-hsm/smartcard-hsm.ts";
-import { curveByName } from "../../../src/crypto/curves.ts";
-import { publicPointOf } from "../../../src/crypto/ec-keys.ts";
+import { curveByName } from "../../../src/crypto/curves/curves.ts";
+import { publicPointOf } from "../../../src/crypto/curves/ec-keys.ts";
 import { KeyCard } from "../support/key-card.ts";
 
 const pin = utf8Bytes("648219");

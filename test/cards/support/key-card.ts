@@ -13,9 +13,9 @@ import { type CommandApdu, decodeCommand } from "../../../src/apdu/command.ts";
 import { concat } from "../../../src/bytes/bytes.ts";
 import { fromHex } from "../../../src/bytes/hex.ts";
 import { encodeTlv, findTlv, readTlvs, requireTlv } from "../../../src/bytes/tlv.ts";
-import { curveByPrime } from "../../../src/crypto/curves.ts";
-import { ecdsaSha256Oid, rsaSha256Oid } from "../../../src/crypto/cvc.ts";
-import { buildAuthenticatedRequest, buildCvc } from "../../../src/crypto/cvc-build.ts";
+import { curveByPrime } from "../../../src/crypto/curves/curves.ts";
+import { ecdsaSha256Oid, rsaSha256Oid } from "../../../src/crypto/cvc/cvc.ts";
+import { buildAuthenticatedRequest, buildCvc } from "../../../src/crypto/cvc/cvc-build.ts";
 import { FakeToken } from "./fake-token.ts";
 
 type Secret =

@@ -1,5 +1,5 @@
 import { toHex } from "../../../src/bytes/hex.ts";
-import { curveByName } from "../../../src/crypto/curves.ts";
+import { curveByName } from "../../../src/crypto/curves/curves.ts";
 
 /** Commands that make and use keys, in hex. */
 

@@ -1,4 +1,4 @@
-import { curveByName } from "../../../crypto/curves.ts";
+import { curveByName } from "../../../crypto/curves/curves.ts";
 import { HsmError } from "../../../errors.ts";
 import type { Session } from "../session.ts";
 import { algorithmIds } from "./algorithms.ts";

@@ -1,7 +1,7 @@
 import type { CardCommand } from "../../../apdu/card-command.ts";
 import { SW } from "../../../apdu/status-word.ts";
 import { isTransportFault } from "../../../apdu/transport-error.ts";
-import { bitLength } from "../../../crypto/integers.ts";
+import { bitLength } from "../../../crypto/curves/integers.ts";
 import { HsmError, messageOf } from "../../../errors.ts";
 import { fileIds } from "../file-ids.ts";
 import { listFiles, readFileIfThere, writeFile } from "../files.ts";

@@ -1,8 +1,8 @@
 import { concat, utf8Bytes } from "../../../bytes/bytes.ts";
 import { fromHex } from "../../../bytes/hex.ts";
 import { encodeTlv } from "../../../bytes/tlv.ts";
-import { type Curve, curveByName, curveNames } from "../../../crypto/curves.ts";
-import { cvcTags, ecdsaSha256Oid, rsaSha256Oid } from "../../../crypto/cvc.ts";
+import { type Curve, curveByName, curveNames } from "../../../crypto/curves/curves.ts";
+import { cvcTags, ecdsaSha256Oid, rsaSha256Oid } from "../../../crypto/cvc/cvc.ts";
 import { HsmError } from "../../../errors.ts";
 import { algorithmIds } from "./algorithms.ts";
 import { encodeKeyMetadata, largestUseCounter } from "./key-metadata.ts";

@@ -1,10 +1,10 @@
 import { equal } from "../../../bytes/bytes.ts";
 import { fromHex, toHex } from "../../../bytes/hex.ts";
 import { readTlv, readTlvs, requireTlv, type Tlv } from "../../../bytes/tlv.ts";
-import { type Curve, curveByName, curveByParameters, curveNames } from "../../../crypto/curves.ts";
-import { type Cvc, parseCvc } from "../../../crypto/cvc.ts";
-import { bitLength, stripped, toInteger } from "../../../crypto/integers.ts";
-import type { PublicKey } from "../../../crypto/public-key-formats.ts";
+import { type Curve, curveByName, curveByParameters, curveNames } from "../../../crypto/curves/curves.ts";
+import { bitLength, stripped, toInteger } from "../../../crypto/curves/integers.ts";
+import { type Cvc, parseCvc } from "../../../crypto/cvc/cvc.ts";
+import type { PublicKey } from "../../../crypto/keys/public-key-formats.ts";
 import { HsmError } from "../../../errors.ts";
 
 /** The public half of a key on the token. */

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { concat } from "../../../bytes/bytes.ts";
 import { fromHex } from "../../../bytes/hex.ts";
-import { curveByName } from "../../../crypto/curves.ts";
-import { derToPlain, plainToDer } from "../../../crypto/ecdsa.ts";
+import { curveByName } from "../../../crypto/curves/curves.ts";
+import { derToPlain, plainToDer } from "../../../crypto/curves/ecdsa.ts";
 import type { Session } from "../session.ts";
 import { type AlgorithmName, algorithmIds, type HashName, hashBytes } from "./algorithms.ts";
 import { allows } from "./key-metadata.ts";

@@ -1,0 +1,25 @@
+import type { CommandModule } from "./context.ts";
+import type { OptionSpec } from "./options.ts";
+
+/** One command: what the parser, `--help`, completion and the manual page are made from. */
+export interface CommandSpec {
+  readonly words: readonly [noun: string] | readonly [noun: string, verb: string];
+  readonly summary: string;
+  readonly positional?: {
+    readonly name: string;
+    readonly describe: string;
+    readonly required: boolean;
+    readonly many?: boolean;
+    /** A second word, as needed as the first: `key rename KEY NAME`. */
+    readonly second?: { readonly name: string; readonly describe: string };
+  };
+  readonly options?: readonly OptionSpec[];
+  /** Takes another command after `--`. */
+  readonly takesCommand?: boolean;
+  /** With `--json`: a document on each line, as things happen, not one at the end. */
+  readonly manyLines?: boolean;
+  /** Works on several devices at once. */
+  readonly manyDevices?: boolean;
+  /** Loaded when the command runs, not before. */
+  readonly load: () => Promise<CommandModule>;
+}
