@@ -65,7 +65,7 @@ async function testOn(version) {
     const steps = [
       ["-e", mark],
       ["scripts/build.mjs"],
-      ["node_modules/vitest/vitest.mjs", "run", ...reports, ...tests],
+      ["node_modules/vitest/vitest.mjs", "run", "--maxWorkers=1", ...reports, ...tests],
     ];
     let passed = true;
     let output = `\nNode ${version} with ${binding}\n`;
