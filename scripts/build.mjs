@@ -28,12 +28,30 @@ function fingerprint() {
   return hash.digest("hex");
 }
 
+/** What builds that were killed left behind. */
+function removeRemains() {
+  for (const name of readdirSync(root)) {
+    const pid = /^dist\.(?:next|old)-(\d+)$/.exec(name)?.[1];
+    if (pid !== undefined && !isRunning(Number(pid))) rmSync(join(root, name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** @param {{ quiet?: boolean }} options */
 export async function build(options = {}) {
   ensureInstalled();
   const print = fingerprint();
   if (existsSync(mark) && readFileSync(mark, "utf8") === print) return;
   if (!options.quiet) process.stderr.write("building …\n");
+  removeRemains();
   // Built beside and put in place at the end: whoever runs the command meanwhile has the old one, whole.
   const next = `${dist}.next-${process.pid}`;
   const old = `${dist}.old-${process.pid}`;
