@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "./build.mjs";
 import { root } from "./lib/installed.mjs";
-import { tour } from "./lib/tour.mjs";
+import { readmeBlock, readmeBlocks, tour } from "./lib/tour.mjs";
 
 await build();
 let session = "";
@@ -11,10 +11,9 @@ tour((text) => {
   session += text;
 });
 const file = join(root, "README.md");
-const readme = readFileSync(file, "utf8");
-const block = /(<!-- tour:begin -->\n```console\n)[\s\S]*?(```\n<!-- tour:end -->)/;
-if (!block.test(readme)) throw new Error("README.md has no tour block");
-writeFileSync(
-  file,
-  readme.replace(block, (_whole, begin, end) => `${begin}${session}${end}`),
-);
+let readme = readFileSync(file, "utf8");
+for (const [name, text] of Object.entries(readmeBlocks(session))) {
+  if (!readmeBlock(name).test(readme)) throw new Error(`README.md has no block for the tour: ${name}`);
+  readme = readme.replace(readmeBlock(name), (_all, begin, _old, end) => `${begin}${text}${end}`);
+}
+writeFileSync(file, readme);

@@ -119,3 +119,17 @@ function command(step, folder, write) {
   if (done.status !== 0) write(`[exit ${done.status}]\n`);
   if (done.status !== step.exit) throw new Error(`hsmadm ${line}: exit ${done.status}, the tour expects ${step.exit}`);
 }
+
+/**
+ * What README shows of the tour: a screen of it at the top (the acts about the try that is not spent), all of it below.
+ * @param {string} session
+ */
+export function readmeBlocks(session) {
+  const acts = session.split(/\n(?=# )/);
+  return { screen: `${acts.slice(1, 4).join("\n").trimEnd()}\n`, whole: session };
+}
+
+/** The block of README.md with this name. */
+export function readmeBlock(name) {
+  return new RegExp(`(<!-- tour ${name}: begin -->\n\`\`\`console\n)([\\s\\S]*?)(\`\`\`\n<!-- tour ${name}: end -->)`);
+}

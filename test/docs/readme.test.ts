@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 // @ts-expect-error plain JavaScript, it must run before anything is built
-import { tour } from "../../scripts/lib/tour.mjs";
+import { readmeBlock, readmeBlocks, tour } from "../../scripts/lib/tour.mjs";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -12,6 +12,7 @@ test("README shows the session that npm start shows (npm run readme writes it)",
     session += text;
   });
   const readme = readFileSync(join(root, "README.md"), "utf8");
-  const block = /<!-- tour:begin -->\n```console\n([\s\S]*?)```\n<!-- tour:end -->/.exec(readme);
-  expect(block?.[1]).toBe(session);
+  for (const [name, text] of Object.entries<string>(readmeBlocks(session))) {
+    expect(readmeBlock(name).exec(readme)?.[2], name).toBe(text);
+  }
 });
