@@ -46,11 +46,17 @@ export function reportFailure(io: CliIo, failure: Failure, json: boolean | "json
     };
     io.stdout.write(`${JSON.stringify(document, null, json === "json-line" ? undefined : 2)}\n`);
   }
-  const isBare = error.message === error.kind;
-  const head = error.kind === "interrupted" ? (isBare ? "interrupted" : "interrupted: ") : "error: ";
-  printLine(io.stderr, `hsmadm: ${head}${isBare ? "" : error.message}`);
+  for (const line of headLines(error)) printLine(io.stderr, line);
   for (const hint of error.advice?.split("\n") ?? []) printLine(io.stderr, `hsmadm: hint: ${hint}`);
   if (io.env["HSMADM_DEBUG"]) io.stderr.write(`${causes(error)}\n`);
+}
+
+/** What happened. A guard's refusal has its own words, one line for each token and reason: scripts look for them. */
+function headLines({ code, kind, message, details }: HsmError): string[] {
+  const reasons = code === "GUARD_REFUSED" ? details?.["reasons"] : undefined;
+  if (Array.isArray(reasons)) return reasons.map((reason) => `guard: refused: ${reason}`);
+  if (kind !== "interrupted") return [`hsmadm: error: ${message}`];
+  return [message === kind ? "hsmadm: interrupted" : `hsmadm: interrupted: ${message}`];
 }
 
 /** The chain of causes with their stacks. Messages carry no secrets, so neither does this. */

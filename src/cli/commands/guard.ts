@@ -36,7 +36,7 @@ export async function run(context: CommandContext): Promise<number> {
     userPinTries: args.integer("user-pin-tries", 0, 15) ?? defaults.userPinTries,
     soPinTries: args.integer("so-pin-tries", 0, 15) ?? defaults.soPinTries,
   };
-  const refusal = new Refusals(context, args.integer("refused-exit", 1, 255) ?? defaults.refusedExit);
+  const refusal = new Refusals(args.integer("refused-exit", 1, 255) ?? defaults.refusedExit);
   const perhaps = perhapsSeveral(context.args.flag("all"), context.globals.devices);
   const plan = perhaps ? await (await import("../several/several-plan.ts")).planSeveral(context) : null;
   const allowed = await (plan === null
@@ -55,16 +55,13 @@ export async function run(context: CommandContext): Promise<number> {
 
 /** Every way of saying no ends here, so that none of them can be 0. */
 class Refusals {
-  readonly #context: CommandContext;
   readonly #exitCode: number;
 
-  constructor(context: CommandContext, exitCode: number) {
-    this.#context = context;
+  constructor(exitCode: number) {
     this.#exitCode = exitCode;
   }
 
   of(reasons: readonly string[], extra: HsmErrorOptions = {}): HsmError {
-    for (const reason of reasons) this.#context.output.say(`guard: refused: ${reason}`);
     return new HsmError("GUARD_REFUSED", "refused", `the guard refused: ${reasons.join("; ")}`, {
       ...extra,
       details: { ...extra.details, reasons, exitCode: this.#exitCode },
