@@ -358,6 +358,35 @@ describe("unblock", () => {
   });
 });
 
+describe("a PIN that is asked for", () => {
+  test("is asked for once the counter is read, and told what is left", async () => {
+    token.userTries = 2;
+    const counters: (number | null)[] = [];
+    const card = await open();
+    await card.verifyUserPin(async ({ triesLeft }) => {
+      counters.push(triesLeft);
+      return pin;
+    });
+    expect(counters).toEqual([2]);
+    expect(card.loggedIn).toBe("user-pin");
+  });
+
+  test("is not asked for when it could not be sent", async () => {
+    for (const tries of [0, 1]) {
+      token.userTries = tries;
+      const asked = (await open()).verifyUserPin(() => Promise.reject(new Error("nobody should be asked")));
+      await expect(asked).rejects.toMatchObject({ code: tries === 0 ? "USER_PIN_BLOCKED" : "TRIES_FLOOR" });
+    }
+  });
+
+  test("is checked on the host like any other", async () => {
+    const card = await open();
+    const given = card.changeUserPin(async () => ({ current: pin, next: utf8Bytes("short") }));
+    await expect(given).rejects.toMatchObject({ code: "PIN_MALFORMED" });
+    expect(token.userTries).toBe(3);
+  });
+});
+
 test.each([
   ["0000000000000000", "set as 8 characters"],
   ["0123456789ABCDEF", "OpenSC before 0.16"],
