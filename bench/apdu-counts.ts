@@ -27,7 +27,10 @@ export async function apduCounts(root: string, home: string): Promise<ApduCount[
       ours: statusCount,
       budget: 6,
       peer: `sc-hsm-tool: ${peers.status}, of which 2 probe for other cards`,
-      extra: ["beyond its 4: EF 2F02 (serial and chain) and EF 2F03 (label)"],
+      extra: [
+        "beyond its 4: EF 2F02 (serial and chain) and EF 2F03 (label)",
+        "without a DKEK one more where domain 0 answers 6A88: is there no DKEK, or a key domain not created yet?",
+      ],
     },
     {
       what: "device init",

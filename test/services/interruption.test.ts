@@ -111,14 +111,17 @@ describe.each(["genuine", "pico"] as const)("%s", (profile) => {
   });
 });
 
-test("`device init` with a label and DKEK shares takes the ten exchanges of the budget on a genuine token", async () => {
-  const channel = new PulledCard(SimulatedToken.create(repeatableWorld("budget"), { profile: "genuine" }));
-  await initialiseToken(await openOn(channel), {
-    label: "demo",
-    settings: { soPin, userPin: pin, dkek: { kind: "shares", shares: 1 } },
-  });
-  expect(channel.sent.length).toBe(10);
-});
+test.each([{ kind: "shares", shares: 1 }, { kind: "none" }] as const)(
+  "`device init` with a label and DKEK $kind takes the ten exchanges of the budget on a genuine token",
+  async (dkek) => {
+    const channel = new PulledCard(SimulatedToken.create(repeatableWorld("budget"), { profile: "genuine" }));
+    await initialiseToken(await openOn(channel), {
+      label: "demo",
+      settings: { soPin, userPin: pin, dkek },
+    });
+    expect(channel.sent.length).toBe(10);
+  },
+);
 
 async function expectHsmError(work: () => Promise<unknown>): Promise<void> {
   const error = await work().then(

@@ -29,6 +29,8 @@ export class SmartCardHsm extends KeyVerbs {
   #identity: TokenIdentity | undefined;
   /** `undefined`: not read yet. */
   #label: string | null | undefined;
+  /** This driver initialised the token, without key domains: what domain 0 says is all there is. */
+  #withoutKeyDomains = false;
 
   private constructor(session: Session, policy: AttemptPolicy) {
     super(session);
@@ -81,7 +83,8 @@ export class SmartCardHsm extends KeyVerbs {
     const soPin = await this.pinState("so-pin");
     const userPin = await this.pinState("user-pin");
     const empty = soPin.state === "uninitialised" && userPin.state === "uninitialised";
-    const wanted = options.keyDomains === true ? "all" : empty ? "first" : "where-seen";
+    const settled = empty || this.#withoutKeyDomains;
+    const wanted = options.keyDomains === true ? "all" : settled ? "first" : "where-seen";
     const { dkek, keyDomains } = await readKeyDomains(this.#session, wanted);
     return { state: tokenState(userPin, soPin, keyDomains ?? [dkek]), userPin, soPin, dkek, keyDomains };
   }
@@ -170,6 +173,7 @@ export class SmartCardHsm extends KeyVerbs {
     const chosen = await this.#present("so-pin", settings, present, "uninitialised");
     await this.#gate.forget("user-pin");
     this.#label = null;
+    this.#withoutKeyDomains = chosen.dkek.kind !== "key-domains";
     const session = this.#session;
     if (session.application.options !== null) {
       const options = initializeOptions(chosen);
