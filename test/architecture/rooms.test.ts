@@ -22,6 +22,10 @@ function imports(file: string): string[] {
   return [...readFileSync(join(src, file), "utf8").matchAll(importPattern)].map((match) => match[1] as string);
 }
 
+function withoutComments(source: string): string {
+  return source.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
+}
+
 /** The room a relative import leads to, or `null` for the open files at the top. */
 function roomOf(file: string, target: string): string | null {
   const path = relative(src, resolve(src, dirname(file), target));
@@ -57,7 +61,7 @@ describe("rooms and arrows", () => {
   test("console, process and colours stay in cli and in the reader host's entry", () => {
     const wrong = files.filter((file) => {
       if (file.startsWith("cli/") || file.startsWith("transport/pcsc/host/")) return false;
-      const code = readFileSync(join(src, file), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
+      const code = withoutComments(readFileSync(join(src, file), "utf8"));
       return /\bconsole\.|\bprocess\.(stdout|stderr|argv|exit|env)\b/.test(code);
     });
     expect(wrong).toEqual([]);
@@ -67,9 +71,11 @@ describe("rooms and arrows", () => {
     const wrong: string[] = [];
     for (const file of files) {
       const text = readFileSync(join(src, file), "utf8");
-      for (const pattern of [/\bTODO\b/, /\bFIXME\b/, /\bas any[;,.)\]]/, /@ts-(ignore|expect-error)/]) {
+      for (const pattern of [/\bTODO\b/, /\bFIXME\b/, /@ts-(ignore|expect-error)/]) {
         if (pattern.test(text)) wrong.push(`${file}: ${pattern.source}`);
       }
+      // Prose may say it, code may not.
+      if (/\bas any\b/.test(withoutComments(text))) wrong.push(`${file}: as any`);
     }
     expect(wrong).toEqual([]);
   });

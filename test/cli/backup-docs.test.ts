@@ -3,6 +3,7 @@ import { beforeAll, expect, test, vi } from "vitest";
 import { utf8Bytes } from "../../src/bytes/bytes.ts";
 import { backupCommands } from "../../src/cli/backups/backup-commands.ts";
 import { sealShareFile } from "../../src/crypto/shares/dkek-share-file.ts";
+import { replayedPage } from "./support/doc-sessions.ts";
 import { TestWorld } from "./support/test-io.ts";
 
 vi.mock("../../src/crypto/shares/share-key.ts", async (original) =>
@@ -48,14 +49,7 @@ beforeAll(async () => {
 });
 
 test("docs/backup.md shows what the commands print", async () => {
-  const blocks: [string, string][] = [];
-  for (const [whole, block = ""] of text.matchAll(/```console\n([\s\S]*?)```/g)) {
-    let shown = "";
-    for (const [, line = ""] of block.matchAll(/^\$ hsmadm (.+)$/gm))
-      shown += `$ hsmadm ${line}\n${await session(line)}`;
-    blocks.push([whole, `\`\`\`console\n${shown}\`\`\``]);
-  }
-  const now = blocks.reduce((page, [before, after]) => page.replace(before, () => after), text);
+  const now = await replayedPage(text, session);
   if (process.env["HSMADM_WRITE_DOCS"] !== undefined) writeFileSync(page, now);
   else expect(text).toBe(now);
 });

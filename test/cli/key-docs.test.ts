@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { beforeAll, expect, test, vi } from "vitest";
 import { fromHex } from "../../src/bytes/hex.ts";
 import { keyCommands } from "../../src/cli/keys/key-commands.ts";
+import { replayedPage } from "./support/doc-sessions.ts";
 import { TestWorld } from "./support/test-io.ts";
 
 vi.mock("../../src/crypto/shares/share-key.ts", async (original) =>
@@ -42,14 +43,7 @@ beforeAll(async () => {
 });
 
 test("docs/keys.md shows what the commands print", async () => {
-  const blocks: [string, string][] = [];
-  for (const [whole, block = ""] of text.matchAll(/```console\n([\s\S]*?)```/g)) {
-    let shown = "";
-    for (const [, line = ""] of block.matchAll(/^\$ hsmadm (.+)$/gm))
-      shown += `$ hsmadm ${line}\n${await session(line)}`;
-    blocks.push([whole, `\`\`\`console\n${shown}\`\`\``]);
-  }
-  const now = blocks.reduce((page, [before, after]) => page.replace(before, () => after), text);
+  const now = await replayedPage(text, session);
   if (process.env["HSMADM_WRITE_DOCS"] !== undefined) writeFileSync(page, now);
   else expect(text).toBe(now);
 });
