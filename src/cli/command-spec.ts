@@ -3,7 +3,11 @@ import type { OptionSpec } from "./options.ts";
 
 /** One command: what the parser, `--help`, completion and the manual page are made from. */
 export interface CommandSpec {
-  readonly words: readonly [noun: string] | readonly [noun: string, verb: string];
+  readonly words:
+    | readonly [noun: string]
+    | readonly [noun: string, verb: string]
+    /** `vault slot add`: a verb of a part of the noun. */
+    | readonly [noun: string, part: string, verb: string];
   readonly summary: string;
   readonly positional?: {
     readonly name: string;
@@ -12,6 +16,8 @@ export interface CommandSpec {
     readonly many?: boolean;
     /** A second word, as needed as the first: `key rename KEY NAME`. */
     readonly second?: { readonly name: string; readonly describe: string };
+    /** `vault derive FILE PURPOSE CONTEXT`. */
+    readonly third?: { readonly name: string; readonly describe: string };
   };
   readonly options?: readonly OptionSpec[];
   /** Takes another command after `--`. */

@@ -81,13 +81,15 @@ function commandItem(spec: CommandSpec): string[] {
     `.B ${escaped(`hsmadm ${spec.words.join(" ")}${word}${options.join("")}${rest}`)}`,
     single ? "\\&" : text(spec.summary),
     ...(positional === undefined ? [] : nested([[positional.name, positional.describe]])),
-    ...(positional?.second === undefined ? [] : nested([[positional.second.name, positional.second.describe]])),
+    ...[positional?.second, positional?.third].flatMap((word) =>
+      word === undefined ? [] : nested([[word.name, word.describe]]),
+    ),
     ...nested((spec.options ?? []).map(optionWords)),
   ];
 }
 
-function bracketed({ name, required, many, second }: NonNullable<CommandSpec["positional"]>): string {
-  const word = `${name}${many ? " …" : ""}${second === undefined ? "" : ` ${second.name}`}`;
+function bracketed({ name, required, many, second, third }: NonNullable<CommandSpec["positional"]>): string {
+  const word = `${name}${many ? " …" : ""}${[second, third].map((more) => (more === undefined ? "" : ` ${more.name}`)).join("")}`;
   return required ? word : `[${word}]`;
 }
 

@@ -115,21 +115,44 @@ async function buildParser(
       );
       continue;
     }
-    parser.command(noun, summary, (inner) => {
-      inner.usage(`Usage: hsmadm ${noun} VERB [options]`).epilogue(`The options of a verb: hsmadm ${noun} VERB --help`);
-      for (const spec of own) {
-        const word = positionalWord(spec);
-        inner.command(
-          `${spec.words[1]}${word}`,
-          spec.summary,
-          (innermost) => describe(innermost, spec),
-          (values) => chosen(spec, values),
-        );
-      }
-      return inner;
-    });
+    parser.command(noun, summary, (inner) => addVerbs(inner, own, 1, { describe, chosen }));
   }
   return parser;
+}
+
+/** The words that may follow, and below those that only begin a command (`vault slot`) the words after them. */
+function addVerbs(
+  parser: Argv,
+  specs: readonly CommandSpec[],
+  depth: number,
+  found: {
+    readonly describe: (parser: Argv, spec: CommandSpec) => Argv;
+    readonly chosen: (spec: CommandSpec, values: Record<string, unknown>) => void;
+  },
+): Argv {
+  const before = specs[0]?.words.slice(0, depth).join(" ") ?? "";
+  parser
+    .usage(`Usage: hsmadm ${before} VERB [options]`)
+    .epilogue(`The options of a verb: hsmadm ${before} VERB --help`);
+  for (const word of nextWords(specs, depth)) {
+    const own = specs.filter(({ words }) => words[depth] === word);
+    const single = own.find(({ words }) => words.length === depth + 1);
+    if (single === undefined) {
+      parser.command(word, nextWords(own, depth + 1).join(", "), (inner) => addVerbs(inner, own, depth + 1, found));
+      continue;
+    }
+    parser.command(
+      `${word}${positionalWord(single)}`,
+      single.summary,
+      (inner) => found.describe(inner, single),
+      (values) => found.chosen(single, values),
+    );
+  }
+  return parser;
+}
+
+function nextWords(specs: readonly CommandSpec[], depth: number): string[] {
+  return [...new Set(specs.flatMap(({ words }) => words[depth] ?? []))];
 }
 
 /** `[string]` beside every option says nothing that the name of its value does not. Not in the type package yet. */
@@ -153,13 +176,20 @@ function positionalWord(spec: CommandSpec): string {
   const { positional } = spec;
   if (positional === undefined) return "";
   const name = positional.many ? `${positional.name}..` : positional.name;
-  const second = positional.second === undefined ? "" : ` <${positional.second.name}>`;
-  return positional.required ? ` <${name}>${second}` : ` [${name}]${second}`;
+  const more = furtherWords(positional)
+    .map((word) => ` <${word.name}>`)
+    .join("");
+  return positional.required ? ` <${name}>${more}` : ` [${name}]${more}`;
 }
 
-function wordsOf({ positional }: CommandSpec): readonly { readonly name: string; readonly describe: string }[] {
-  if (positional === undefined) return [];
-  return positional.second === undefined ? [positional] : [positional, positional.second];
+type Word = { readonly name: string; readonly describe: string };
+
+function furtherWords({ second, third }: NonNullable<CommandSpec["positional"]>): readonly Word[] {
+  return [second, third].filter((word) => word !== undefined);
+}
+
+function wordsOf({ positional }: CommandSpec): readonly Word[] {
+  return positional === undefined ? [] : [positional, ...furtherWords(positional)];
 }
 
 function describeCommand(parser: Argv, spec: CommandSpec): Argv {
@@ -198,7 +228,7 @@ function refuseUnknownOptions(spec: CommandSpec, values: Record<string, unknown>
 }
 
 function noCommand(words: readonly string[]): Error {
-  const [noun, verb] = words;
+  const [noun] = words;
   if (noun === undefined) return usage("COMMAND_MISSING", "no command given", "`hsmadm --help` lists them");
   if (!(noun in nouns)) {
     const near = nearest(noun, Object.keys(nouns));
@@ -208,13 +238,23 @@ function noCommand(words: readonly string[]): Error {
       near === undefined ? "`hsmadm --help` lists them" : `did you mean \`${near}\`?`,
     );
   }
-  const verbs = commands.filter((spec) => spec.words[0] === noun).map((spec) => spec.words[1] ?? "");
-  if (verb === undefined) return usage("COMMAND_MISSING", `\`${noun}\` wants a verb`, `one of ${verbs.join(", ")}`);
+  return noVerb(words);
+}
+
+/** The words that begin commands, up to the one that goes nowhere. */
+function noVerb(words: readonly string[]): Error {
+  let depth = 1;
+  const beginning = () => commands.filter((spec) => words.slice(0, depth).every((word, i) => spec.words[i] === word));
+  while (depth < words.length && beginning().some((spec) => spec.words[depth] === words[depth])) depth++;
+  const begun = words.slice(0, depth).join(" ");
+  const verbs = nextWords(beginning(), depth);
+  const verb = words[depth];
+  if (verb === undefined) return usage("COMMAND_MISSING", `\`${begun}\` wants a verb`, `one of ${verbs.join(", ")}`);
   const near = nearest(verb, verbs);
   return usage(
     "COMMAND_UNKNOWN",
-    /^[a-z][a-z-]*$/.test(verb) ? `\`${noun}\` has no verb \`${verb}\`` : `\`${noun}\` has no such verb`,
-    near === undefined ? `one of ${verbs.join(", ")}` : `did you mean \`${noun} ${near}\`?`,
+    /^[a-z][a-z-]*$/.test(verb) ? `\`${begun}\` has no verb \`${verb}\`` : `\`${begun}\` has no such verb`,
+    near === undefined ? `one of ${verbs.join(", ")}` : `did you mean \`${begun} ${near}\`?`,
   );
 }
 

@@ -38,6 +38,8 @@ export function complete(words: readonly string[], sources: CompletionSources): 
 /** What the finished words say. */
 interface ReadLine {
   readonly noun: string | undefined;
+  /** The word between noun and verb, where there is one: `vault slot add`. */
+  readonly part: string | undefined;
   readonly spec: CommandSpec | undefined;
   /** Words that are neither noun, verb nor option. */
   readonly positionals: number;
@@ -50,6 +52,7 @@ interface ReadLine {
 
 function readWords(words: readonly string[]): ReadLine {
   let noun: string | undefined;
+  let part: string | undefined;
   let spec: CommandSpec | undefined;
   let positionals = 0;
   let awaiting: OptionSpec | undefined;
@@ -70,12 +73,14 @@ function readWords(words: readonly string[]): ReadLine {
       noun = word;
       spec = commands.find((one) => one.words.length === 1 && one.words[0] === noun);
     } else if (spec === undefined) {
-      spec = commands.find((one) => one.words[0] === noun && one.words[1] === word);
+      const own = commands.filter(({ words }) => words[0] === noun && (part === undefined || words[1] === part));
+      spec = own.find(({ words }) => words.slice(part === undefined ? 1 : 2).join(" ") === word);
+      if (spec === undefined && part === undefined && own.some(({ words }) => words[1] === word)) part = word;
     } else {
       positionals += 1;
     }
   }
-  return { noun, spec, positionals, given, awaiting, rest };
+  return { noun, part, spec, positionals, given, awaiting, rest };
 }
 
 function offer(line: ReadLine, current: string, sources: CompletionSources): readonly Candidate[] {
@@ -84,8 +89,7 @@ function offer(line: ReadLine, current: string, sources: CompletionSources): rea
   if (current.startsWith("-")) return optionCandidates(line, current, sources);
   if (noun === undefined) return Object.entries(nouns).map(([value, describe]) => ({ value, describe }));
   if (spec === undefined) {
-    const verbs = commands.filter(({ words }) => words[0] === noun);
-    return verbs.map(({ words, summary }) => ({ value: words[1] ?? "", describe: summary }));
+    return verbCandidates(noun, line.part);
   }
   const { positional } = spec;
   const wanted = positional !== undefined && (positional.many === true || line.positionals === 0);
@@ -93,6 +97,17 @@ function offer(line: ReadLine, current: string, sources: CompletionSources): rea
   if (values.length > 0 || current !== "" || (wanted && positional.required)) return values;
   // With nothing else to say, which device and what this very command has; what every command has comes with `-`.
   return optionCandidates({ ...line, given: new Set([...line.given, ...everywhere]) }, "--", sources);
+}
+
+function verbCandidates(noun: string, part: string | undefined): readonly Candidate[] {
+  const verbs = commands.filter(({ words }) => words[0] === noun && (part === undefined || words[1] === part));
+  const found = new Map<string, Candidate>();
+  for (const { words, summary } of verbs) {
+    const value = words[part === undefined ? 1 : 2] ?? "";
+    const begins = words.length > (part === undefined ? 2 : 3);
+    if (!found.has(value)) found.set(value, { value, describe: begins ? `${value} …` : summary });
+  }
+  return [...found.values()];
 }
 
 const everywhere = [...globalOptions, helpOption, versionOption]
