@@ -3,21 +3,11 @@ import { toHex } from "../../bytes/hex.ts";
 import { HsmError } from "../../errors.ts";
 import { type Curve, curveByName } from "../curves/curves.ts";
 import { multiplyPoint, privateScalar, publicPointOf } from "../curves/ec-keys.ts";
-
-/** Curves of card keys that may open a vault: those of 256 bits and more that cards and drivers agree on. */
-const vaultCurves: ReadonlySet<string> = new Set([
-  "secp256r1",
-  "secp384r1",
-  "secp521r1",
-  "brainpoolP256r1",
-  "brainpoolP384r1",
-  "brainpoolP512r1",
-  "secp256k1",
-]);
+import { isVaultCurve } from "./curve-names.ts";
 
 /** The curve of this name, or `undefined` when no vault key can be on it. */
 export function vaultCurve(name: string): Curve | undefined {
-  return vaultCurves.has(name) ? curveByName(name) : undefined;
+  return isVaultCurve(name) ? curveByName(name) : undefined;
 }
 
 /**

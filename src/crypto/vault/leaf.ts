@@ -17,7 +17,7 @@ export interface CardHints {
 /** An EC key on a card: P-256 becomes age's `p256tag`, every other curve `hsmadm/ecdh`. */
 export interface CardEcLeaf {
   readonly kind: "card-ec";
-  /** Name as in `crypto/curves`: one of `vaultCurves`. */
+  /** Name as in `crypto/curves`: one that `isVaultCurve` knows. */
   readonly curve: string;
   /** Uncompressed: `04 ‖ X ‖ Y`. */
   readonly point: Uint8Array;
