@@ -3,11 +3,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { concat, utf8Bytes } from "../../../src/bytes/bytes.ts";
 import { fromHex, toHex } from "../../../src/bytes/hex.ts";
-import { withoutOaepPadding, withoutPkcs1Padding } from "../../../src/cards/smartcard-hsm/keys/rsa-padding.ts";
 import type { KeyInUse, TokenKey } from "../../../src/cards/smartcard-hsm/keys/token-key.ts";
 import { SmartCardHsm } from "../../../src/cards/smartcard-hsm/smartcard-hsm.ts";
 import { curveByName } from "../../../src/crypto/curves/curves.ts";
 import { publicPointOf } from "../../../src/crypto/curves/ec-keys.ts";
+import { withoutOaepPadding, withoutPkcs1Padding } from "../../../src/crypto/keys/rsa-padding.ts";
 import { KeyCard } from "../support/key-card.ts";
 
 const pin = utf8Bytes("648219");

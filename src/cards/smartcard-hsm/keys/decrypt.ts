@@ -1,9 +1,9 @@
 import { concat } from "../../../bytes/bytes.ts";
+import { withoutOaepPadding, withoutPkcs1Padding } from "../../../crypto/keys/rsa-padding.ts";
 import type { Session } from "../session.ts";
 import { algorithmIds, type HashName } from "./algorithms.ts";
 import { allows } from "./key-metadata.ts";
 import { badAnswer, badInput, needKind, permitted, useKey } from "./key-use.ts";
-import { withoutOaepPadding, withoutPkcs1Padding } from "./rsa-padding.ts";
 import { modulusBytes } from "./sign.ts";
 import type { KeyInUse } from "./token-key.ts";
 

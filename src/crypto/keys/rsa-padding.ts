@@ -1,11 +1,12 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { bigEndian, concat } from "../../../bytes/bytes.ts";
-import { HsmError } from "../../../errors.ts";
-import type { HashName } from "./algorithms.ts";
+import { bigEndian, concat } from "../../bytes/bytes.ts";
+import { HsmError } from "../../errors.ts";
+
+type OaepHash = "sha1" | "sha224" | "sha256" | "sha384" | "sha512";
 
 /**
  * Taking off the padding of RSA decryptions on the host (RFC 8017, sections 7.1.2 and 7.2.2): the card gives the raw
- * block, as OpenSC uses it, because older ones know no other way. Whatever is wrong is one and the same error, found
+ * block, as OpenSC uses it, because older ones know no other way, and as age's RSA recipients need it, whose label no card takes. Whatever is wrong is one and the same error, found
  * after the whole block was looked at: what it says must not help who sends forged ciphertexts.
  * @param block as long as the modulus
  * @throws HsmError `DECRYPTION_FAILED` (check-failed)
@@ -27,7 +28,7 @@ export function withoutPkcs1Padding(block: Uint8Array): Uint8Array {
  * RSAES-OAEP with the same hash for MGF1.
  * @param label usually empty
  */
-export function withoutOaepPadding(block: Uint8Array, hash: HashName, label: Uint8Array): Uint8Array {
+export function withoutOaepPadding(block: Uint8Array, hash: OaepHash, label: Uint8Array): Uint8Array {
   const labelHash = digest(hash, label);
   const size = labelHash.length;
   if (block.length < 2 * size + 2) throw failed();
@@ -49,7 +50,7 @@ export function withoutOaepPadding(block: Uint8Array, hash: HashName, label: Uin
 }
 
 /** MGF1 (RFC 8017 appendix B.2.1). */
-function mask(hash: HashName, seed: Uint8Array, length: number): Uint8Array {
+function mask(hash: OaepHash, seed: Uint8Array, length: number): Uint8Array {
   const parts: Uint8Array[] = [];
   for (let made = 0, counter = 0; made < length; counter++) {
     const part = digest(hash, concat(seed, bigEndian(counter, 4)));
@@ -63,7 +64,7 @@ function xor(a: Uint8Array, b: Uint8Array): Uint8Array {
   return a.map((byte, i) => byte ^ (b[i] ?? 0));
 }
 
-function digest(hash: HashName, bytes: Uint8Array): Uint8Array {
+function digest(hash: OaepHash, bytes: Uint8Array): Uint8Array {
   return new Uint8Array(createHash(hash).update(bytes).digest());
 }
 
