@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { bitsOfKey } from "../../../cards/smartcard-hsm/keys/public-key.ts";
 import { keyName, type TokenKey } from "../../../cards/smartcard-hsm/keys/token-key.ts";
+
 import { isVaultCurve } from "../../../crypto/vault/curve-names.ts";
 import { limits } from "../../../crypto/vault/names.ts";
 import { HsmError } from "../../../errors.ts";

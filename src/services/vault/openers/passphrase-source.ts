@@ -1,13 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { equal } from "../../../bytes/bytes.ts";
-import { derivedX25519, passphraseSecret } from "../../../crypto/vault/derived-key.ts";
+import { derivedX25519, passphraseSecret, scryptDefaults } from "../../../crypto/vault/derived-key.ts";
 import type { LeafKey, PassphraseLeaf } from "../../../crypto/vault/leaf.ts";
 import { HsmError } from "../../../errors.ts";
 import type { KeySource, LeafRef } from "../key-source.ts";
 import type { Enrolment } from "./enrolment.ts";
-
-/** What scrypt costs at enrolment: N = 2^17, about half a second and 128 MiB. */
-const enrolmentCost = { logN: 17, r: 8, p: 1 } as const;
 
 /** Fewer characters than tzpfms takes are no passphrase. */
 export const shortestPassphrase = 8;
@@ -57,7 +54,7 @@ export async function enrolPassphrase(
 ): Promise<Enrolment> {
   checkNewPassphrase(passphrase);
   const salt = (options.random ?? ((length) => new Uint8Array(randomBytes(length))))(16);
-  const scrypt = { ...enrolmentCost, ...(options.logN === undefined ? {} : { logN: options.logN }), salt };
+  const scrypt = { ...scryptDefaults, ...(options.logN === undefined ? {} : { logN: options.logN }), salt };
   const pair = await pairOf(passphrase, scrypt);
   pair.secret.fill(0);
   const leaf: PassphraseLeaf = { kind: "passphrase", publicKey: pair.publicKey, scrypt };
