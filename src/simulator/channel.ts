@@ -2,9 +2,20 @@ import type { CardChannel } from "../apdu/channel.ts";
 import { TransportError } from "../apdu/transport-error.ts";
 import type { SimulatedToken } from "./simulator.ts";
 
-/** A simulated token behind the channel that drivers know. */
-export class SimulatorChannel implements CardChannel {
-  readonly token: SimulatedToken;
+/** What a reader sees of a simulated card of whatever kind. */
+export interface SimulatedCard {
+  readonly profile: { readonly atr: Uint8Array };
+  /** One command APDU. Whatever the bytes are, the answer has at least a status word. */
+  transceive(command: Uint8Array): Promise<Uint8Array>;
+  /** @returns the ATR */
+  powerOn(): Uint8Array;
+  /** @returns the ATR */
+  reset(): Uint8Array;
+}
+
+/** A simulated card behind the channel that drivers know. */
+export class SimulatorChannel<Card extends SimulatedCard = SimulatedToken> implements CardChannel {
+  readonly token: Card;
   readonly where: string;
   #atr: Uint8Array;
   #release: (() => void) | null;
@@ -12,7 +23,7 @@ export class SimulatorChannel implements CardChannel {
   #busy = false;
 
   /** Powers the token on. @param release called once, at close */
-  constructor(token: SimulatedToken, where: string, release: () => void = () => {}) {
+  constructor(token: Card, where: string, release: () => void = () => {}) {
     this.token = token;
     this.where = where;
     this.#release = release;

@@ -1,8 +1,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { HsmError, messageOf } from "../errors.ts";
-import { codeOf } from "./lock-file.ts";
-import type { TokenStateFile } from "./state-file.ts";
+import { codeOf, takeLock } from "./lock-file.ts";
 
 /** Larger than any state can get: 64 MiB. */
 const mostBytes = 64 * 1024 * 1024;
@@ -35,7 +34,7 @@ export function readStateFile(path: string): unknown {
  * Writes the state so that a crash leaves the old or the new one: under another name in the same folder, synced,
  * renamed. Only the owner can read it, at no moment anybody else.
  */
-export function writeStateFile(path: string, state: TokenStateFile): void {
+export function writeStateFile(path: string, state: object): void {
   const temporary = `${path}.new`;
   // What a crash left there may be open to others: it is made anew. Who writes holds the lock.
   rmSync(temporary, { force: true });
@@ -54,14 +53,36 @@ export function writeStateFile(path: string, state: TokenStateFile): void {
   syncFolder(dirname(path));
 }
 
+/**
+ * Takes the lock beside a state file; its folder is made where it is missing.
+ * @returns what gives it back
+ * @throws HsmError `TOKEN_FILE_UNUSABLE` (service), TransportError `SHARING_VIOLATION`
+ */
+export function lockStateFile(path: string, where: string): () => void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    return takeLock(`${path}.lock`, where);
+  } catch (error) {
+    throw error instanceof HsmError ? error : unusable(path, error);
+  }
+}
+
+/** Deletes the file, and what a crash may have left beside it. Who deletes holds the lock. */
+export function removeStateFile(path: string): void {
+  rmSync(path);
+  rmSync(`${path}.new`, { force: true });
+}
+
+/** `where` names what is not there: `sim:demo`. */
+export function unknownToken(where: string): HsmError {
+  return new HsmError("TOKEN_UNKNOWN", "device", `there is no simulated token ${where}`, {
+    advice: "`hsmadm simulator list` shows those that are there",
+  });
+}
+
 /** The file or its folder cannot be used: rights, space, a file system without hard links. */
 export function unusable(path: string, error: unknown): HsmError {
   return new HsmError("TOKEN_FILE_UNUSABLE", "service", `cannot use ${path}: ${messageOf(error)}`, { cause: error });
-}
-
-/** The folder of the tokens, for its owner only. */
-export function makeFolder(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
 }
 
 /** The rename itself is on disk only after this. Not every system lets a folder be opened. */

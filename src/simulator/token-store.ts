@@ -1,12 +1,18 @@
-import { existsSync, readdirSync, rmSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { HsmError, messageOf } from "../errors.ts";
+import { existsSync, readdirSync } from "node:fs";
+import { basename, join } from "node:path";
+import { messageOf } from "../errors.ts";
 import { SimulatorChannel } from "./channel.ts";
-import { takeLock } from "./lock-file.ts";
 import type { ProfileName } from "./profile.ts";
 import { SimulatedToken } from "./simulator.ts";
 import { decodeState } from "./state-file.ts";
-import { makeFolder, readStateFile, unusable, writeStateFile } from "./state-store.ts";
+import {
+  lockStateFile,
+  readStateFile,
+  removeStateFile,
+  unknownToken,
+  unusable,
+  writeStateFile,
+} from "./state-store.ts";
 import type { SimulatorWorld } from "./world.ts";
 
 /** Simulated tokens in files: one token, one file, one process at a time. */
@@ -29,8 +35,8 @@ export interface OpenTokenOptions {
  */
 export async function openTokenFile(path: string, options: OpenTokenOptions): Promise<SimulatorChannel> {
   const where = `sim:${nameOf(path)}`;
-  if (options.create !== true && !existsSync(path)) throw unknown(where);
-  const unlock = lock(path, where);
+  if (options.create !== true && !existsSync(path)) throw unknownToken(where);
+  const unlock = lockStateFile(path, where);
   try {
     return new SimulatorChannel(load(path, where, options), where, unlock);
   } catch (error) {
@@ -39,20 +45,10 @@ export async function openTokenFile(path: string, options: OpenTokenOptions): Pr
   }
 }
 
-/** @throws HsmError `TOKEN_FILE_UNUSABLE` (service), TransportError `SHARING_VIOLATION` */
-function lock(path: string, where: string): () => void {
-  try {
-    makeFolder(dirname(path));
-    return takeLock(`${path}.lock`, where);
-  } catch (error) {
-    throw error instanceof HsmError ? error : unusable(path, error);
-  }
-}
-
 function load(path: string, where: string, options: OpenTokenOptions): SimulatedToken {
   const stored = readStateFile(path);
   if (stored === null) {
-    if (options.create !== true) throw unknown(where);
+    if (options.create !== true) throw unknownToken(where);
     return keep(SimulatedToken.create(options.world, { profile: options.profile ?? "genuine" }), path, true);
   }
   return keep(SimulatedToken.restore(stored, options.world), path, false);
@@ -107,8 +103,8 @@ function describe(path: string): TokenListing {
  */
 export async function resetToken(path: string, options: Omit<OpenTokenOptions, "create">): Promise<void> {
   const where = `sim:${nameOf(path)}`;
-  if (!existsSync(path)) throw unknown(where);
-  const unlock = lock(path, where);
+  if (!existsSync(path)) throw unknownToken(where);
+  const unlock = lockStateFile(path, where);
   try {
     const profile = options.profile ?? decodeState(readStateFile(path)).profile;
     write(path, SimulatedToken.create(options.world, { profile }));
@@ -120,11 +116,10 @@ export async function resetToken(path: string, options: Omit<OpenTokenOptions, "
 /** Deletes the token and its keys, whatever its file holds. @throws as {@link openTokenFile} */
 export async function removeToken(path: string): Promise<void> {
   const where = `sim:${nameOf(path)}`;
-  if (!existsSync(path)) throw unknown(where);
-  const unlock = lock(path, where);
+  if (!existsSync(path)) throw unknownToken(where);
+  const unlock = lockStateFile(path, where);
   try {
-    rmSync(path);
-    rmSync(`${path}.new`, { force: true });
+    removeStateFile(path);
   } finally {
     unlock();
   }
@@ -132,10 +127,4 @@ export async function removeToken(path: string): Promise<void> {
 
 function nameOf(path: string): string {
   return basename(path, extension);
-}
-
-function unknown(where: string): HsmError {
-  return new HsmError("TOKEN_UNKNOWN", "device", `there is no simulated token ${where}`, {
-    advice: "`hsmadm simulator list` shows those that are there",
-  });
 }

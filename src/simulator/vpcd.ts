@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { HsmError, messageOf } from "../errors.ts";
-import type { SimulatedToken } from "./simulator.ts";
+import type { SimulatedCard } from "./channel.ts";
 import { encodeFrame, FrameReader, type VpcdMessage, vpcdControl } from "./vpcd-frames.ts";
 
 /** TCP port of vpcd's first reader; each further one has the next (0x8C7B). */
@@ -29,7 +29,7 @@ const loopback: readonly string[] = ["127.0.0.1", "::1", "localhost"];
  * @returns after the end, when the last command is answered or given up
  * @throws HsmError `VPCD_HOST` (usage) for a host that is not this machine: the link has no protection of any kind
  */
-export async function serveVpcd(token: SimulatedToken, options: ServeOptions): Promise<void> {
+export async function serveVpcd(token: SimulatedCard, options: ServeOptions): Promise<void> {
   const { host = "127.0.0.1", port = vpcdPort, signal, onEvent } = options;
   if (!loopback.includes(host)) {
     throw new HsmError("VPCD_HOST", "usage", `vpcd at ${host}: only this machine (127.0.0.1) is served`);
@@ -59,7 +59,7 @@ interface Outcome {
 }
 
 /** One connection, from its attempt to its end. */
-function session(token: SimulatedToken, socket: Socket, signal: AbortSignal, onConnect: () => void): Promise<Outcome> {
+function session(token: SimulatedCard, socket: Socket, signal: AbortSignal, onConnect: () => void): Promise<Outcome> {
   return new Promise((resolve) => {
     const reader = new FrameReader();
     let connected = false;
@@ -98,7 +98,7 @@ function session(token: SimulatedToken, socket: Socket, signal: AbortSignal, onC
   });
 }
 
-async function answer(token: SimulatedToken, socket: Socket, message: VpcdMessage): Promise<void> {
+async function answer(token: SimulatedCard, socket: Socket, message: VpcdMessage): Promise<void> {
   if (socket.destroyed) return;
   if (message.kind === "command") {
     const response = await token.transceive(message.apdu);
