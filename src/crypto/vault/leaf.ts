@@ -108,7 +108,10 @@ export interface Slot {
   readonly holder: SlotHolder;
 }
 
-/** What a leaf's owner lends to open a slot. Secrets stay the lender's: who opens a slot does not keep or erase them. */
+/**
+ * What a leaf's owner lends to open a slot. What the functions return is erased after use; the X25519 secret stays the
+ * lender's, who erases it.
+ */
 export type LeafKey =
   /** @returns X of the product with this uncompressed point, as long as a coordinate */
   | { readonly primitive: "ecdh"; agree(enc: Uint8Array): Promise<Uint8Array> }
