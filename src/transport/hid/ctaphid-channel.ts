@@ -20,6 +20,8 @@ export interface HidChannelOptions {
 
 const statusCancelled = 0x2d;
 const waitingForTouch = 2;
+/** authenticatorConfig. */
+const ctapConfig = 0x0d;
 
 /**
  * CTAP2 messages over CTAPHID (CTAP 2.1, 11.2). After a failure in the middle of an exchange the next message begins
@@ -65,9 +67,19 @@ export class CtapHidChannel implements CtapChannel {
   }
 
   async send(message: Uint8Array, options: CtapSendOptions = {}): Promise<Uint8Array> {
-    const answer = await this.#alone(() => this.#message(hidCommands.cbor, message, options));
-    if (answer.length === 0) throw brokenAnswer(this.where, "the answer is empty, not even a status");
-    return answer;
+    return this.#sendOver(hidCommands.cbor, message, options);
+  }
+
+  /**
+   * The same device, its messages under a CTAPHID command of the maker's (40 to 7F, without bit 80). Closing it closes
+   * nothing.
+   */
+  vendorChannel(command: number): CtapChannel {
+    return {
+      where: this.where,
+      send: (message, options = {}) => this.#sendOver(command, message, options),
+      close: async () => undefined,
+    };
   }
 
   /** The device sends back what it is sent. */
@@ -79,6 +91,12 @@ export class CtapHidChannel implements CtapChannel {
   close(): Promise<void> {
     this.#closed ??= this.#giveBack();
     return this.#closed;
+  }
+
+  async #sendOver(command: number, message: Uint8Array, options: CtapSendOptions): Promise<Uint8Array> {
+    const answer = await this.#alone(() => this.#message(command, message, options));
+    if (answer.length === 0) throw brokenAnswer(this.where, "the answer is empty, not even a status");
+    return answer;
   }
 
   async #giveBack(): Promise<void> {
@@ -155,7 +173,7 @@ export class CtapHidChannel implements CtapChannel {
           continue;
         }
         this.#pending = false;
-        if (packet.command === hidCommands.error) return this.#refused(packet.data[0] ?? 0);
+        if (packet.command === hidCommands.error) return this.#refused(packet.data[0] ?? 0, command, payload[0]);
         if (packet.command !== command) throw brokenAnswer(this.where, "answered another command than was sent");
         const answer = await link.rest(packet);
         link.outOfStep = false;
@@ -168,13 +186,20 @@ export class CtapHidChannel implements CtapChannel {
     }
   }
 
-  /** An ERROR packet in place of an answer. @throws TransportError unless the message can be sent again */
-  #refused(code: number): typeof channelBusy {
-    if (code === hidErrors.channelBusy) {
+  /**
+   * An ERROR packet in place of an answer. Some firmware (pico-fido) sends CTAP statuses that way: all of them, or those
+   * of vendor and config commands, whose low ones are told from CTAPHID's own by nothing but the command.
+   * @throws TransportError unless the message can be sent again
+   */
+  #refused(code: number, command: number, firstByte: number | undefined): Uint8Array | typeof channelBusy {
+    const { channelBusy: busy, invalidChannel } = hidErrors;
+    const statusAlways = command >= hidCommands.firstVendor || firstByte === ctapConfig;
+    const isStatus = command !== hidCommands.ping && (code > invalidChannel || statusAlways);
+    if (code === busy || (isStatus && code !== invalidChannel)) {
       this.#link.outOfStep = false;
-      return channelBusy;
+      return code === busy ? channelBusy : Uint8Array.of(code);
     }
-    if (code === hidErrors.invalidChannel) this.#link.forgetChannel();
+    if (code === invalidChannel) this.#link.forgetChannel();
     throw brokenAnswer(this.where, `refused the message: ${hidErrorName(code)}`);
   }
 }

@@ -6,6 +6,8 @@ export const hidCommands = {
   cancel: 0x11,
   keepAlive: 0x3b,
   error: 0x3f,
+  /** From here on they are the maker's. */
+  firstVendor: 0x40,
 } as const;
 
 /** Bits of the capabilities byte of an INIT answer. */
