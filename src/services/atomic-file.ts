@@ -54,8 +54,11 @@ export function fileNotWritable(path: string, reason: string, cause?: unknown): 
   });
 }
 
-/** Under a temporary name in the same folder, synced, put in place, and the folder synced. */
-async function writeWhole(
+/**
+ * Writes under a temporary name in the same folder, syncs, has it put in place, and syncs the folder. What `putInPlace`
+ * throws leaves everything as it was.
+ */
+export async function writeWhole(
   path: string,
   content: string | Uint8Array,
   mode: number,

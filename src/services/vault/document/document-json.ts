@@ -1,4 +1,4 @@
-import { equal, utf8Bytes, utf8Text } from "../../../bytes/bytes.ts";
+import { equal, utf8Text } from "../../../bytes/bytes.ts";
 import { fromHex, toHex } from "../../../bytes/hex.ts";
 import { HsmError, messageOf } from "../../../errors.ts";
 import { base64Length, readBase64, writeBase64 } from "./base64-bytes.ts";
