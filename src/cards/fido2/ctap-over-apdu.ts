@@ -34,6 +34,8 @@ const p1 = { keepAlive: 0x80, cancel: 0x11 } as const;
 /** "Not yet", with a CTAP keep-alive status as data. */
 const notYet = 0x9100;
 const defaultPatienceMs = 120_000;
+/** Questions after a cancellation until the card is given up. */
+const mostAfterCancel = 10;
 
 /**
  * CTAP2 messages in APDUs (CTAP 2.1 section 11.3, "ISO 7816, ISO 14443 and NFC"). The applet is selected before the first
@@ -82,18 +84,17 @@ export function ctapOverCard(card: CardChannel, options: CtapOverCardOptions = {
     return transceive({ ...header, data: rest, le: 256 }, patience);
   }
 
-  /** Asks until the answer is there: every round ends in it, in the cancellation, or at the end of patience. */
+  /** Asks until the answer is there. It ends by itself, by being cancelled, or at the end of patience. */
   async function poll(first: ResponseApdu, send: CtapSendOptions, patience: ExchangeOptions): Promise<ResponseApdu> {
     const most = Math.ceil((send.patienceMs ?? defaultPatienceMs) / Math.max(pollMs, 1));
     let answer = first;
-    let cancelled = false;
+    let afterCancel = 0;
     for (let round = 0; answer.sw === notYet; round++) {
       send.onKeepAlive?.(answer.data[0] ?? 0);
-      const givesUp = send.signal?.aborted === true || round >= most;
-      if (givesUp && cancelled) throw stillWaiting(where);
-      if (!givesUp) await wait(pollMs);
-      const cancels = givesUp || send.signal?.aborted === true;
-      cancelled = cancels;
+      await wait(pollMs);
+      const cancels = afterCancel === 0 && (round >= most || isAborted(send));
+      if (cancels || afterCancel > 0) afterCancel++;
+      if (afterCancel > mostAfterCancel) throw stillWaiting(where);
       answer = await transceive({ cla, ins: ins.getResponse, p1: cancels ? p1.cancel : 0, p2: 0, le: 256 }, patience);
     }
     return answer;
@@ -123,6 +124,11 @@ export function ctapOverCard(card: CardChannel, options: CtapOverCardOptions = {
     },
     close: () => card.close(),
   };
+}
+
+// Called anew each time: the signal changes while the card is waited for.
+function isAborted({ signal }: CtapSendOptions): boolean {
+  return signal?.aborted === true;
 }
 
 function refusesLength({ sw }: ResponseApdu): boolean {
