@@ -1,4 +1,5 @@
 import { backupCommands } from "./backups/backup-commands.ts";
+import { certificateCommands } from "./certificates/certificate-commands.ts";
 import type { CommandSpec } from "./command-spec.ts";
 import { keyCommands } from "./keys/key-commands.ts";
 import { type OptionSpec, secretOptions } from "./options.ts";
@@ -10,6 +11,7 @@ export const nouns: Readonly<Record<string, string>> = {
   pin: "user PIN: status, verify, change, unblock",
   "so-pin": "SO-PIN: change, explain",
   key: "keys: generate, list, use, wrap, import, …",
+  cert: "certificates: list, put, csr, self-sign, …",
   guard: "run a command only while enough PIN tries are left",
   share: "DKEK shares: create, import, inspect, check, rotate",
   domain: "key domains: list, create, delete, clear",
@@ -121,6 +123,7 @@ export const commands: readonly CommandSpec[] = [
     load: () => import("./commands/so-pin-explain.ts"),
   },
   ...keyCommands,
+  ...certificateCommands,
   {
     words: ["guard"],
     summary: nouns["guard"] ?? "",
