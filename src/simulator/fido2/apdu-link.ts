@@ -24,6 +24,8 @@ const nothing = new Uint8Array(0);
 export class ApduLink {
   readonly #authenticator: SimulatedAuthenticator;
   #selected = false;
+  /** Answered while not selected. */
+  #unselected: number = SW.noCurrentFile;
   /** After NFCCTAP_CONTROL: everything is answered 9000 and nothing, until SELECT. */
   #ended = false;
   #chain: { readonly header: number; readonly data: Uint8Array } | null = null;
@@ -42,8 +44,10 @@ export class ApduLink {
     this.deselect();
   }
 
-  deselect(): void {
+  /** @param sw answered from now on to everything but SELECT */
+  deselect(sw: number = SW.noCurrentFile): void {
     this.#selected = false;
+    this.#unselected = sw;
     this.#chain = null;
     this.#rest = nothing;
   }
@@ -60,7 +64,7 @@ export class ApduLink {
     if (command.extended === true && !this.#authenticator.profile.extendedApdus) refuse(SW.wrongLength);
     if (command.cla === 0x00 && command.ins === instruction.select) return this.#select(command);
     if (this.#ended) return ok();
-    if (!this.#selected) refuse(SW.noCurrentFile);
+    if (!this.#selected) refuse(this.#unselected);
     if (command.ins === instruction.getResponse && (command.cla === 0x00 || command.cla === 0x80))
       return this.#getResponse(command);
     this.#rest = nothing;
@@ -79,7 +83,7 @@ export class ApduLink {
   }
 
   #select({ p1, data }: CommandApdu): ResponseApdu {
-    if (p1 !== 0x04 || !equal(data ?? nothing, aid)) refuse(SW.fileNotFound);
+    if (p1 !== 0x04 || !equal(data ?? nothing, aid)) refuse(this.#authenticator.profile.unknownAid);
     this.powerOff();
     this.#selected = true;
     return ok(selectAnswer);

@@ -1,3 +1,4 @@
+import { SW } from "../../apdu/status-word.ts";
 import { concat } from "../../bytes/bytes.ts";
 import type { SimulatorWorld } from "../world.ts";
 import { ApduLink } from "./apdu-link.ts";
@@ -147,7 +148,7 @@ export class SimulatedAuthenticator implements Device {
   becomeNew(): void {
     this.#state = blankAuthenticator(this.profile.name, this.world);
     this.#session = { ...newAuthenticatorSession(this.world), poweredOn: this.#session.poweredOn };
-    if (this.profile.resetDeselects) this.#link.deselect();
+    if (this.profile.resetDeselects) this.#link.deselect(SW.insNotSupported);
     this.#dirty = true;
   }
 

@@ -1,3 +1,4 @@
+import { SW } from "../../apdu/status-word.ts";
 import { fromHex } from "../../bytes/hex.ts";
 import { ctapStatus } from "./ctap-status.ts";
 
@@ -38,6 +39,8 @@ export interface AuthenticatorProfile {
   readonly alwaysUvForPreflight: boolean;
   /** A blocked PIN makes every credential unknown. */
   readonly blockedPinForgets: boolean;
+  /** Status word of SELECT with an AID that is not there. */
+  readonly unknownAid: number;
   readonly status: {
     readonly wrongSaltAuth: number;
     readonly pinAlreadySet: number;
@@ -71,6 +74,7 @@ const standard: AuthenticatorProfile = {
   refusesUvOption: true,
   alwaysUvForPreflight: false,
   blockedPinForgets: false,
+  unknownAid: SW.fileNotFound,
   status: {
     wrongSaltAuth: ctapStatus.pinAuthInvalid,
     pinAlreadySet: ctapStatus.pinAuthInvalid,
@@ -83,7 +87,6 @@ const applet: AuthenticatorProfile = {
   ...standard,
   name: "applet",
   extensions: ["credProtect", "hmac-secret"],
-  responsePart: 256,
   credentialIdLength: 112,
   maxCredentialsInList: 10,
   tellsUp: false,
@@ -93,6 +96,7 @@ const applet: AuthenticatorProfile = {
   refusesUvOption: false,
   alwaysUvForPreflight: true,
   blockedPinForgets: true,
+  unknownAid: 0x6999,
   status: {
     wrongSaltAuth: ctapStatus.integrityFailure,
     pinAlreadySet: ctapStatus.tokenRequired,
