@@ -1,6 +1,6 @@
 import { decode, encode } from "cborg";
-import { asciiText, equal } from "../../bytes/bytes.ts";
-import { headerInvalid } from "./vault-errors.ts";
+import { asciiText, equal, utf8Bytes, utf8Text } from "../../bytes/bytes.ts";
+import { headerInvalid, slotInvalid } from "./vault-errors.ts";
 
 /** A CBOR map with small integers as keys, as descriptors have it. `undefined` values are left out. */
 export type CborValue = string | number | boolean | Uint8Array | undefined | readonly CborValue[] | CborMap;
@@ -14,6 +14,8 @@ export function encodeMap(map: CborMap): Uint8Array {
 }
 
 function encodable(value: CborValue): unknown {
+  // Half of a surrogate pair would be written as another character.
+  if (typeof value === "string" && utf8Text(utf8Bytes(value)) !== value) throw slotInvalid("a text that is no Unicode");
   if (Array.isArray(value)) return value.map((item: CborValue) => encodable(item));
   if (value instanceof Uint8Array || typeof value !== "object") return value;
   const entries = Object.entries(value as CborMap).filter(([, item]) => item !== undefined);
@@ -121,5 +123,5 @@ export class MapFields {
 
 function shown(key: unknown): string {
   if (typeof key === "number") return String(key);
-  return typeof key === "string" && key.length <= 16 && asciiText(new TextEncoder().encode(key)) !== null ? key : "?";
+  return typeof key === "string" && key.length <= 16 && asciiText(utf8Bytes(key)) !== null ? key : "?";
 }
