@@ -1,6 +1,8 @@
 import { backupCommands } from "./backups/backup-commands.ts";
 import { certificateCommands } from "./certificates/certificate-commands.ts";
 import type { CommandSpec } from "./command-spec.ts";
+import { fidoCommands } from "./fido/fido-commands.ts";
+import { jwtCommands } from "./jwts/jwt-commands.ts";
 import { keyCommands } from "./keys/key-commands.ts";
 import { type OptionSpec, secretOptions } from "./options.ts";
 import { shareCommands } from "./shares/share-commands.ts";
@@ -12,10 +14,12 @@ export const nouns: Readonly<Record<string, string>> = {
   "so-pin": "SO-PIN: change, explain",
   key: "keys: generate, list, use, wrap, import, …",
   cert: "certificates: list, put, csr, self-sign, …",
+  jwt: "short-lived tokens of a device: sign, verify",
   guard: "run a command only while enough PIN tries are left",
   share: "DKEK shares: create, import, inspect, check, rotate",
   domain: "key domains: list, create, delete, clear",
   backup: "all keys: create, verify, list, restore, clone",
+  fido: "FIDO2 authenticators: list, info, PIN",
   simulator: "simulated tokens: list, create, reset, serve, …",
   trace: "recordings: show, redact, convert, diff, replay",
   doctor: "find out why a reader or token does not work",
@@ -124,6 +128,7 @@ export const commands: readonly CommandSpec[] = [
   },
   ...keyCommands,
   ...certificateCommands,
+  ...jwtCommands,
   {
     words: ["guard"],
     summary: nouns["guard"] ?? "",
@@ -139,6 +144,7 @@ export const commands: readonly CommandSpec[] = [
   },
   ...shareCommands,
   ...backupCommands,
+  ...fidoCommands,
   {
     words: ["simulator", "serve"],
     summary: "connect simulated tokens to vpcd readers of pcscd",

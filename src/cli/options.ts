@@ -13,7 +13,8 @@ export const globalOptions: readonly OptionSpec[] = [
   {
     name: "device",
     value: "DEVICE",
-    describe: "SERIAL, LABEL, reader, pcsc:…, sim:NAME, trace:FILE, auto, none; else $HSMADM_DEVICE, the only one",
+    describe:
+      "SERIAL, LABEL, reader, pcsc:…, sim:NAME, sim-fido:NAME, fido:…, trace:FILE, auto, none; else $HSMADM_DEVICE, the only one",
     many: true,
   },
   { name: "json", describe: "one JSON document on standard output" },
@@ -41,4 +42,5 @@ export const secretOptions = {
   newPin: source("new-pin", "the new user PIN"),
   newSoPin: source("new-so-pin", "the new SO-PIN (16 hex digits)"),
   password: source("password", "the password of the file"),
+  fidoPin: source("fido-pin", "the PIN of the FIDO2 authenticator"),
 } as const;

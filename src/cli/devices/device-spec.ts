@@ -28,8 +28,10 @@ export function parseDeviceSpec(text: string): DeviceSpec {
   if (text === "none") return { kind: "none" };
   const value = text.slice(text.indexOf(":") + 1);
   if (text.startsWith("sim:")) return { kind: "simulated", name: simulatedName(value) };
-  if (text.startsWith("sim-fido:") || text.startsWith("fido:")) {
-    throw new HsmError("DEVICE_NOT_SUPPORTED", "not-supported", "FIDO devices are not supported yet by this version");
+  if (namesAuthenticator(text)) {
+    throw new HsmError("DEVICE_NOT_SUPPORTED", "not-supported", "a FIDO authenticator is no smart-card HSM", {
+      advice: "`hsmadm fido` and `hsmadm vault` work with authenticators",
+    });
   }
   if (text.startsWith("trace:") || text.startsWith("pcsc:")) {
     if (value === "") throw usage("DEVICE_SPEC_INVALID", `--device ${text} wants a name after the colon`);
@@ -37,6 +39,11 @@ export function parseDeviceSpec(text: string): DeviceSpec {
   }
   if (text === "") throw usage("DEVICE_SPEC_INVALID", "--device is empty");
   return { kind: "name", name: text };
+}
+
+/** Whether only a FIDO authenticator can be meant: `sim-fido:NAME`, `fido:PATH-OR-AAGUID`. */
+export function namesAuthenticator(text: string): boolean {
+  return text.startsWith("sim-fido:") || text.startsWith("fido:");
 }
 
 /** Whether it takes a closer look (several-plan.ts, loaded for that) to tell that a command line is about one device. */
