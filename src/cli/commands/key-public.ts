@@ -8,6 +8,7 @@ import {
   publicKeySsh,
 } from "../../crypto/keys/public-key-formats.ts";
 import { HsmError } from "../../errors.ts";
+import { registeredJwk } from "../../services/jwt/jwk.ts";
 import { findKey } from "../../services/keys/keys-find.ts";
 import type { CommandContext } from "../context.ts";
 import { usage } from "../failure.ts";
@@ -15,7 +16,7 @@ import { keyFacts } from "../keys/key-facts.ts";
 import { openByteOutput } from "../keys/key-files.ts";
 import { withKeys } from "../keys/key-session.ts";
 
-const formats = ["pem", "der", "jwk", "ssh"] as const;
+const formats = ["pem", "der", "jwk", "jwks", "ssh"] as const;
 type Format = (typeof formats)[number];
 
 /** The public half of a key. Needs no PIN. */
@@ -30,7 +31,7 @@ export async function run(context: CommandContext): Promise<undefined> {
   await withKeys(context, async ({ card, token, name, memory }) => {
     const key = await findKey(card, args.required("KEY"), memory);
     const publicKey = publicHalf(key, name);
-    const bytes = encoded(publicKey, format, key.label);
+    const bytes = encoded(key, publicKey, format);
     const text = format === "der" ? Buffer.from(bytes).toString("base64") : new TextDecoder().decode(bytes);
     const facts = { token, key: keyFacts(key), format, publicKey: text, out: target?.path ?? null };
     if (globals.dryRun && target !== undefined && target.path !== null) {
@@ -64,7 +65,7 @@ export function publicHalf(key: TokenKey, token: string): PublicKey {
   });
 }
 
-function encoded(key: PublicKey, format: Format, label: string): Uint8Array {
+function encoded(source: TokenKey, key: PublicKey, format: Format): Uint8Array {
   switch (format) {
     case "pem":
       return utf8Bytes(publicKeyPem(key));
@@ -72,7 +73,9 @@ function encoded(key: PublicKey, format: Format, label: string): Uint8Array {
       return publicKeyDer(key);
     case "jwk":
       return utf8Bytes(`${JSON.stringify(publicKeyJwk(key))}\n`);
+    case "jwks":
+      return utf8Bytes(`${JSON.stringify({ keys: [registeredJwk(source, key)] }, null, 2)}\n`);
     case "ssh":
-      return utf8Bytes(`${publicKeySsh(key, label)}\n`);
+      return utf8Bytes(`${publicKeySsh(key, source.label)}\n`);
   }
 }

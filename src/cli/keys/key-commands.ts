@@ -68,12 +68,13 @@ export const keyCommands: readonly CommandSpec[] = [
   },
   {
     words: ["key", "public"],
-    summary: "the public half: PEM, DER, JWK or OpenSSH",
+    summary: "the public half: PEM, DER, JWK, JWKS or OpenSSH",
     positional: key,
     options: [
       { name: "pem", describe: "SubjectPublicKeyInfo as text (the default)" },
       { name: "der", describe: "SubjectPublicKeyInfo as bytes" },
       { name: "jwk", describe: "JSON Web Key" },
+      { name: "jwks", describe: "JSON Web Key Set, as a service registers it: with kid and algorithm" },
       { name: "ssh", describe: "a line of authorized_keys" },
       publicOut,
     ],
