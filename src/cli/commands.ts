@@ -148,10 +148,14 @@ export const commands: readonly CommandSpec[] = [
   {
     words: ["simulator", "serve"],
     summary: "connect simulated tokens to vpcd readers of pcscd",
-    positional: { name: "TOKENS", describe: "sim:NAME …, as with --device", required: false, many: true },
+    positional: { name: "TOKENS", describe: "sim:NAME sim-fido:NAME …, as with --device", required: false, many: true },
     options: [
       { name: "port", value: "N", describe: "port of vpcd for the first token (35963)" },
-      { name: "profile", value: "genuine|pico", describe: "behaviour of tokens that spring up" },
+      {
+        name: "profile",
+        value: "genuine|pico|standard|applet",
+        describe: "behaviour of HSMs, or of authenticators, that spring up",
+      },
     ],
     manyDevices: true,
     load: () => import("./commands/simulator-serve.ts"),
@@ -163,21 +167,27 @@ export const commands: readonly CommandSpec[] = [
   },
   {
     words: ["simulator", "create"],
-    summary: "make an uninitialised simulated token",
-    positional: { name: "NAME", describe: "sim:NAME or NAME", required: false },
-    options: [{ name: "profile", value: "genuine|pico", describe: "which card it behaves like (genuine)" }],
+    summary: "make a simulated token as from the factory",
+    positional: { name: "NAME", describe: "sim:NAME, sim-fido:NAME or NAME", required: false },
+    options: [
+      {
+        name: "profile",
+        value: "genuine|pico|standard|applet",
+        describe: "like which HSM (genuine) or authenticator (standard)",
+      },
+    ],
     load: () => import("./commands/simulator-create.ts"),
   },
   {
     words: ["simulator", "reset"],
     summary: "back to the factory state; its keys are gone",
-    positional: { name: "NAME", describe: "sim:NAME or NAME", required: false },
+    positional: { name: "NAME", describe: "sim:NAME, sim-fido:NAME or NAME", required: false },
     load: () => import("./commands/simulator-reset.ts"),
   },
   {
     words: ["simulator", "remove"],
     summary: "delete a simulated token and its keys",
-    positional: { name: "NAME", describe: "sim:NAME or NAME", required: false },
+    positional: { name: "NAME", describe: "sim:NAME, sim-fido:NAME or NAME", required: false },
     load: () => import("./commands/simulator-remove.ts"),
   },
   {

@@ -1,47 +1,40 @@
 import { serveVpcd, type VpcdEvent, vpcdPort } from "../../simulator/vpcd.ts";
 import type { CommandContext } from "../context.ts";
-import { simulatedName } from "../devices/device-spec.ts";
-import { readProfile, simulatedFile, simulatorWorld } from "../devices/simulated-device.ts";
+import { readAuthenticatorProfile } from "../devices/simulated-authenticator.ts";
+import { readProfile } from "../devices/simulated-device.ts";
+import { type NamedSimulated, openInReader, readSimulated } from "../devices/simulated-tokens.ts";
 import { usage } from "../failure.ts";
-import { ensurePrivateFolder } from "../paths.ts";
 import { simulatedMark } from "../wording.ts";
 
 /** Puts simulated tokens into the virtual readers of vpcd until Ctrl-C. The first takes the port, each further one the next. */
 export async function run(context: CommandContext): Promise<undefined> {
-  const { args, io, output, paths, signal } = context;
-  const names = servedNames(context);
-  const first = args.integer("port", 1, 65_536 - names.length) ?? vpcdPort;
-  const profile = readProfile(args.text("profile"));
+  const { args, output, signal } = context;
+  const tokens = servedTokens(context);
+  const first = args.integer("port", 1, 65_536 - tokens.length) ?? vpcdPort;
+  const profileOf = profiles(args.text("profile"), tokens);
   if (context.globals.dryRun) {
-    const plan = names.map((name, i) => ({ name, port: first + i }));
+    const plan = tokens.map(({ name, device }, i) => ({ name, device, port: first + i }));
     output.result(
       { dryRun: true, tokens: plan },
-      plan.map(({ name, port }) => `would serve sim:${name} on port ${port}`),
+      plan.map(({ device, port }) => `would serve ${device} on port ${port}`),
     );
     return;
   }
-  const { openTokenFile } = await import("../../simulator/token-store.ts");
-  await ensurePrivateFolder(paths.simulator);
-  const opened: { name: string; token: Awaited<ReturnType<typeof openTokenFile>> }[] = [];
+  const opened: { device: string; channel: Awaited<ReturnType<typeof openInReader>> }[] = [];
   try {
-    for (const name of names) {
-      const options = {
-        world: await simulatorWorld(io, name),
-        create: true,
-        ...(profile === undefined ? {} : { profile }),
-      };
-      opened.push({ name, token: await openTokenFile(simulatedFile(context, name), options) });
+    for (const token of tokens) {
+      opened.push({ device: token.device, channel: await openInReader(context, token, profileOf(token)) });
     }
     output.note("serving until Ctrl-C:");
-    const served = opened.map(({ name, token }, i) => {
-      output.note(`  sim:${name} (${simulatedMark}) on port ${first + i}`);
-      const onEvent = (event: VpcdEvent) => output.note(`  sim:${name}: ${eventWords(event)}`);
-      return serveVpcd(token.token, { port: first + i, signal, onEvent });
+    const served = opened.map(({ device, channel }, i) => {
+      output.note(`  ${device} (${simulatedMark}) on port ${first + i}`);
+      const onEvent = (event: VpcdEvent) => output.note(`  ${device}: ${eventWords(event)}`);
+      return serveVpcd(channel.token, { port: first + i, signal, onEvent });
     });
     await Promise.all(served);
-    output.result({ served: names.map((name, i) => ({ name, port: first + i })) }, []);
+    output.result({ served: tokens.map(({ name, device }, i) => ({ name, device, port: first + i })) }, []);
   } finally {
-    for (const { token } of opened) await token.close();
+    for (const { channel } of opened) await channel.close();
   }
 }
 
@@ -56,16 +49,24 @@ function eventWords(event: VpcdEvent): string {
   }
 }
 
-/** From the words, from `--device sim:a --device sim:b`, and from `sim:a,sim:b`. */
-function servedNames({ args, globals }: CommandContext): string[] {
+/** From the words, from `--device sim:a --device sim-fido:b`, and from `sim:a,sim-fido:b`. */
+function servedTokens({ args, globals }: CommandContext): NamedSimulated[] {
   const words = [...args.texts("TOKENS"), ...globals.devices].flatMap((text) => text.split(","));
-  const names = words.map((word) => {
-    if (word.includes(":") && !word.startsWith("sim:")) {
-      throw usage("DEVICE_SPEC_INVALID", "only simulated tokens, sim:NAME, can be served");
-    }
-    return simulatedName(word.startsWith("sim:") ? word.slice(4) : word);
-  });
-  if (names.length === 0) throw usage("ARGUMENT_MISSING", "no simulated token is named", "give --device sim:NAME");
-  if (new Set(names).size < names.length) throw usage("OPTION_TWICE", "a simulated token is named twice");
-  return names;
+  const tokens = words.map(readSimulated);
+  if (tokens.length === 0) throw usage("ARGUMENT_MISSING", "no simulated token is named", "give --device sim:NAME");
+  if (new Set(tokens.map(({ device }) => device)).size < tokens.length)
+    throw usage("OPTION_TWICE", "a simulated token is named twice");
+  return tokens;
+}
+
+/** A profile is one of HSMs or one of authenticators: it goes to those, the others get their usual one. */
+function profiles(text: string | undefined, tokens: readonly NamedSimulated[]) {
+  const forAuthenticators = text === "standard" || text === "applet";
+  if (!forAuthenticators) readProfile(text);
+  else readAuthenticatorProfile(text);
+  const kind = forAuthenticators ? "fido2" : "hsm";
+  if (text !== undefined && !tokens.some((token) => token.kind === kind)) {
+    throw usage("OPTION_VALUE", `--profile ${text} is none of what is served`);
+  }
+  return (token: NamedSimulated) => (token.kind === kind ? text : undefined);
 }

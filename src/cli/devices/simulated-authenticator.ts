@@ -39,3 +39,8 @@ function touchOf({ io }: CommandContext): Touch | undefined {
   if (outcome === "denied" || outcome === "timeout") return async () => outcome;
   throw usage("OPTION_VALUE", "HSMADM_SIMULATOR_TOUCH knows touched, denied and timeout");
 }
+
+export function readAuthenticatorProfile(text: string | undefined): AuthenticatorProfileName | undefined {
+  if (text === undefined || text === "standard" || text === "applet") return text;
+  throw usage("OPTION_VALUE", "--profile of a simulated authenticator knows standard and applet");
+}

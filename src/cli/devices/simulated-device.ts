@@ -25,7 +25,7 @@ export async function simulatorWorld(io: CliIo, name: string): Promise<Simulator
 
 export function readProfile(text: string | undefined): SimulatorProfile | undefined {
   if (text === undefined || text === "genuine" || text === "pico") return text;
-  throw usage("OPTION_VALUE", "--profile knows genuine and pico");
+  throw usage("OPTION_VALUE", "--profile of a simulated HSM knows genuine and pico");
 }
 
 /** A simulated token; one that is not there yet springs up uninitialised. */
