@@ -20,6 +20,7 @@ const sources: CompletionSources = {
     { serial: "DENK0105214", label: null, reader: "ACS ACR39U 00 00" },
   ],
   simulated: () => ["demo"],
+  authenticators: () => ["key"],
   paths: (begin) => ["so.pin", "sub/"].filter((path) => path.startsWith(begin)),
   variables: () => ["PIN", "PATH"],
 };
@@ -33,9 +34,8 @@ describe("what may stand at the cursor", () => {
   test("nouns, verbs and options come from the command table", () => {
     expect(values("")).toEqual(Object.keys(nouns));
     for (const noun of Object.keys(nouns)) {
-      const verbs = commands
-        .filter(({ words }) => words[0] === noun && words.length === 2)
-        .map(({ words }) => words[1]);
+      const behind = commands.flatMap(({ words: [first, second] }) => (first === noun && second ? [second] : []));
+      const verbs = [...new Set(behind)];
       if (verbs.length > 0) expect(values(noun, "")).toEqual(verbs);
     }
     for (const spec of commands) {
@@ -58,6 +58,24 @@ describe("what may stand at the cursor", () => {
     expect(values("pin", "status", "--device", "auto", "")).toEqual([]);
     expect(values("simulator", "serve", "--device", "sim:x", "--dev")).toEqual(["--device"]);
     expect(values("device", "label", "")).toEqual([]);
+  });
+
+  test("devices of a command about authenticators: those, readers and recordings", () => {
+    const offered = values("fido", "info", "--device", "");
+    expect(offered).toEqual([
+      "ACS ACR39U 00 00",
+      "sim-fido:key",
+      "sim-fido:",
+      "fido:",
+      "trace:",
+      "pcsc:",
+      "auto",
+      "none",
+    ]);
+    expect(values("fido", "pin", "")).toEqual(["retries", "set", "change"]);
+    expect(values("fido", "list", "--device", "sim-fido:key,sim-f")).toEqual(["sim-fido:key,sim-fido:"]);
+    expect(values("pin", "status", "--device", "sim-")).toEqual([]);
+    expect(values("simulator", "reset", "sim-")).toEqual(["sim-fido:key"]);
   });
 
   test("devices: serials, labels, readers, simulated tokens and prefixes", () => {
@@ -85,7 +103,7 @@ describe("what may stand at the cursor", () => {
     expect(values("device", "status", "--trace", "su")).toEqual(["sub/"]);
     expect(values("device", "status", "--driver=pcsc-")).toEqual(["--driver=pcsc-mini"]);
     expect(values("device", "status", "--timeout", "")).toEqual([]);
-    expect(values("simulator", "reset", "")).toEqual(["sim:demo"]);
+    expect(values("simulator", "reset", "")).toEqual(["sim:demo", "sim-fido:key"]);
     expect(values("completion", "")).toEqual([...shells]);
   });
 

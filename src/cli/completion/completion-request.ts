@@ -32,18 +32,18 @@ function sourcesOf(io: CliIo): CompletionSources {
   const paths = pathsFor(io);
   return {
     devices: () => readDeviceCache(paths.devices),
-    simulated: () =>
-      names(paths.simulator)
-        .filter((name) => name.endsWith(".json"))
-        .map((name) => name.slice(0, -".json".length)),
+    simulated: () => names(paths.simulator, ".json"),
+    authenticators: () => names(paths.simulator, ".fido2"),
     paths: (begin) => pathsThatBegin(begin, io),
     variables: () => Object.keys(io.env).filter((name) => /^[A-Za-z_]\w*$/.test(name)),
   };
 }
 
-function names(folder: string): string[] {
+/** Files of a folder that end so, without the end. */
+function names(folder: string, end: string): string[] {
   try {
-    return readdirSync(folder).sort();
+    const files = readdirSync(folder).filter((name) => name.endsWith(end));
+    return files.map((name) => name.slice(0, -end.length)).sort();
   } catch {
     return [];
   }

@@ -18,45 +18,76 @@ export interface CompletionSources {
   readonly devices: () => readonly KnownDevice[];
   /** Names of simulated tokens, without `sim:`. */
   readonly simulated: () => readonly string[];
+  /** Names of simulated FIDO2 authenticators, without `sim-fido:`. */
+  readonly authenticators: () => readonly string[];
   /** Paths that begin so; folders end in a slash. */
   readonly paths: (begin: string) => readonly string[];
   /** Names of environment variables. */
   readonly variables: () => readonly string[];
 }
 
-/** For `--device`: what is typed alone, and prefixes that want more. */
-export function deviceValues(current: string, sources: CompletionSources, many: boolean): readonly Candidate[] {
+/**
+ * For `--device`: what is typed alone, and prefixes that want more.
+ * @param noun of the command, where it is known: `fido` is about authenticators, `pin` about HSMs
+ */
+export function deviceValues(
+  current: string,
+  sources: CompletionSources,
+  many: boolean,
+  noun?: string,
+): readonly Candidate[] {
   // A comma begins another device, except in a path or a reader's name.
   const comma = many && !/^(trace|pcsc):/.test(current) ? current.lastIndexOf(",") + 1 : 0;
   const before = current.slice(0, comma);
-  return oneDevice(current.slice(comma), sources)
+  return oneDevice(current.slice(comma), sources, noun)
     .filter(({ value }) => !before.split(",").includes(value))
     .map((candidate) => ({ ...candidate, value: before + candidate.value }));
 }
 
-function oneDevice(current: string, sources: CompletionSources): readonly Candidate[] {
+function oneDevice(current: string, sources: CompletionSources, noun: string | undefined): readonly Candidate[] {
   if (current.startsWith("trace:")) return prefixed("trace:", pathValues(current.slice(6), sources));
   const devices = sources.devices();
   const values: Candidate[] = [];
-  for (const { serial, label, reader } of devices) {
+  const hsms = noun !== "fido";
+  for (const { serial, label, reader } of hsms ? devices : []) {
     values.push({ value: serial, describe: label === null ? `last in ${reader}` : `"${label}", last in ${reader}` });
   }
-  for (const { serial, label, reader } of devices) {
+  for (const { serial, label, reader } of hsms ? devices : []) {
     if (label !== null && !label.includes(",")) values.push({ value: label, describe: `${serial}, last in ${reader}` });
   }
   for (const reader of new Set(devices.map((device) => device.reader))) {
     if (!reader.includes(",")) values.push({ value: reader, describe: "reader" });
     if (current.startsWith("pcsc:")) values.push({ value: `pcsc:${reader}`, describe: "reader" });
   }
-  for (const name of sources.simulated()) values.push({ value: `sim:${name}`, describe: "SIMULATED token" });
+  if (hsms) {
+    values.push(...simulatedTokens(sources), {
+      value: "sim:",
+      describe: "a simulated token, made at first use",
+      open: true,
+    });
+  }
+  if (noun === "fido" || noun === "vault") {
+    values.push(
+      ...simulatedAuthenticators(sources),
+      { value: "sim-fido:", describe: "a simulated authenticator, made at first use", open: true },
+      { value: "fido:", describe: "an authenticator by HID path or AAGUID", open: true },
+    );
+  }
   return unique([
     ...values,
-    { value: "sim:", describe: "a simulated token, made at first use", open: true },
     { value: "trace:", describe: "replay a recorded trace", open: true },
     { value: "pcsc:", describe: "a reader, or a token in one", open: true },
-    { value: "auto", describe: "the one token in a reader" },
+    { value: "auto", describe: hsms ? "the one token in a reader" : "every HID device and reader" },
     { value: "none" },
   ]);
+}
+
+function simulatedTokens(sources: CompletionSources): Candidate[] {
+  return sources.simulated().map((name) => ({ value: `sim:${name}`, describe: "SIMULATED token" }));
+}
+
+function simulatedAuthenticators(sources: CompletionSources): Candidate[] {
+  return sources.authenticators().map((name) => ({ value: `sim-fido:${name}`, describe: "SIMULATED authenticator" }));
 }
 
 /** For every other option. */
@@ -76,7 +107,7 @@ export function positionalValues(
   sources: CompletionSources,
 ): readonly Candidate[] {
   if (spec.words[0] === "simulator" && spec.words[1] !== "create") {
-    return sources.simulated().map((token) => ({ value: `sim:${token}`, describe: "SIMULATED token" }));
+    return [...simulatedTokens(sources), ...simulatedAuthenticators(sources)];
   }
   if (/^(FROM|TO)$/.test(name)) return deviceValues(current, sources, false);
   if (/^(FILES?|PATH)$/.test(name)) return pathValues(current, sources);

@@ -135,7 +135,7 @@ function valuesOf(
   current: string,
   sources: CompletionSources,
 ): readonly Candidate[] {
-  if (option.name === "device") return deviceValues(current, sources, spec?.manyDevices === true);
+  if (option.name === "device") return deviceValues(current, sources, spec?.manyDevices === true, spec?.words[0]);
   return optionValues(option, current, sources);
 }
 
