@@ -14,13 +14,13 @@ import { alwaysVerifies, withoutSecret } from "./hmac-errors.ts";
 import { hmacSecretExtension, hmacSecretInput, hmacSecretOutputs, saltLength } from "./hmac-secret.ts";
 import { fidoPinBytes } from "./pin-bytes.ts";
 import { defaultFidoPinPolicy, type FidoPin, type FidoPinPolicy, PinGate } from "./pin-gate.ts";
-import { clientDataHash, type Holding, preflight } from "./preflight.ts";
+import { type Holding, preflight } from "./preflight.ts";
 import { type PlatformRandomness, platformRandomness } from "./shared-secret.ts";
 import { unverified, type Verified, verified } from "./user-verification.ts";
 
 export interface Fido2Options extends Waiting {
   readonly policy?: FidoPinPolicy | undefined;
-  /** Ephemeral keys and IVs, for replays. */
+  /** Ephemeral keys, IVs and client data, for replays. */
   readonly random?: PlatformRandomness | undefined;
   /** Where vendor commands go: over USB they have a CTAPHID command of their own. */
   readonly vendorChannel?: CtapChannel | undefined;
@@ -151,6 +151,7 @@ export class Fido2Authenticator {
   async hmacSecret(request: HmacSecretRequest): Promise<Uint8Array[]> {
     const { rpId, credentialId, salts, uv, pin, ...waiting } = request;
     this.#checkSalts(salts);
+    const { clientDataHash } = this.#session.random;
     if (!uv && this.#session.option("alwaysUv") === true) throw alwaysVerifies(this.where);
     const assert = async ({ secret, prove, options }: Verified): Promise<Uint8Array[]> => {
       const command = getAssertion({

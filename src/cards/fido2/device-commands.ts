@@ -3,7 +3,6 @@ import { makeCredential } from "./credential-commands.ts";
 import { type CtapCommand, ctapCommands, ctapMessage, touchPatienceMs } from "./ctap-command.ts";
 import { ctapError, ctapOk, ctapStatus } from "./ctap-status.ts";
 import type { Fido2Session, Waiting } from "./fido2-session.ts";
-import { clientDataHash } from "./preflight.ts";
 
 /** authenticatorReset (CTAP 2.1 section 6.6). */
 export const resetAuthenticator: CtapCommand<void> = {
@@ -28,7 +27,7 @@ export const selection: CtapCommand<void> = {
 export async function selectByTouch(session: Fido2Session, waiting: Waiting): Promise<void> {
   if (session.info.versions.some((version) => /^FIDO_2_[1-9]$/.test(version))) return session.call(selection, waiting);
   const probe = makeCredential({
-    clientDataHash,
+    clientDataHash: session.random.clientDataHash,
     rp: { id: "touch.invalid" },
     user: { id: utf8Bytes("touch"), name: "touch" },
     algorithms: [-7],

@@ -67,6 +67,8 @@ export function fido2Redactor(elsewhere?: ExchangeRedactor): ExchangeRedactor {
     const start = dataStart(bytes);
     const hidden = masked(data, start, (byte) => request.feed(byte));
     const { response: answer } = answered(name, response);
+    // A refused part ends the chain: what comes next is a message of its own.
+    if (chained && response[response.length - 2] !== 0x90) chained = false;
     return { command: hidden, response: answer, note: chained ? `${name} (chained)` : name };
   }
 

@@ -8,7 +8,7 @@ import type { Fido2Session, Waiting } from "./fido2-session.ts";
 import { alwaysVerifies, withoutSecret } from "./hmac-errors.ts";
 import { hmacSecretExtension } from "./hmac-secret.ts";
 import type { FidoPin, PinGate } from "./pin-gate.ts";
-import { clientDataHash, preflight } from "./preflight.ts";
+import { preflight } from "./preflight.ts";
 import { type Verified, verified } from "./user-verification.ts";
 
 /** When a credential may be found and used without verifying the user: 1 always, 2 by whoever knows its id, 3 never. */
@@ -57,6 +57,7 @@ export async function enrol(
     throw session.notSupported("cannot protect a credential by its PIN (no credProtect)");
   }
   if (!uv && session.option("alwaysUv") === true) throw alwaysVerifies(session.token);
+  const { clientDataHash } = session.random;
   const excluded = excludeIds.filter(({ length }) => length > 0 && length <= maxCredentialIdLength);
   if (excluded.length > maxCredentialCountInList) await refuseEnrolled(session, rpId, excluded);
   const make = async ({ prove, options }: Pick<Verified, "prove" | "options">): Promise<AuthData> => {

@@ -12,9 +12,6 @@ export type Holding =
   | { readonly status: "not-here" }
   | { readonly status: "unknown"; readonly why: string };
 
-/** What every request carries where the specification wants the hash of WebAuthn's client data, which nobody checks. */
-export const clientDataHash: Uint8Array = new Uint8Array(32);
-
 /** A silent question needs no touch, so an answer that takes this long is not a silent one. */
 const silentPatienceMs = 5_000;
 const waitingForTouch = 0x02;
@@ -63,6 +60,7 @@ async function askList(
 ): Promise<Holding> {
   // A token that cannot test presence does not wait for it, and some refuse to hear of `up` (systemd leaves it out too).
   const options = session.option("up") === false ? undefined : { up: false };
+  const { clientDataHash } = session.random;
   const command = getAssertion({ rpId, clientDataHash, allowIds: ids, options, auth: proof?.(clientDataHash) });
   if (command.message.length > session.info.maxMsgSize && ids.length > 1) return halves(session, rpId, ids, proof);
   const insisted = new AbortController();

@@ -6,10 +6,12 @@ import { CborFields } from "./cbor-fields.ts";
 
 /** What the platform side makes up; a test injects what a recording used. */
 export interface PlatformRandomness {
-  /** A P-256 private key for one key agreement: 32 bytes. */
+  /** A P-256 private key for one key agreement: 32 bytes, overwritten after use. */
   ephemeralKey(): Uint8Array;
   /** An IV for one encryption of protocol 2: 16 bytes. */
   iv(): Uint8Array;
+  /** What requests carry where WebAuthn has the hash of its client data, which nobody checks: 32 bytes. */
+  readonly clientDataHash: Uint8Array;
 }
 
 export const platformRandomness: PlatformRandomness = {
@@ -19,6 +21,8 @@ export const platformRandomness: PlatformRandomness = {
     return new Uint8Array(ecdh.getPrivateKey());
   },
   iv: () => new Uint8Array(randomBytes(16)),
+  // As systemd has it.
+  clientDataHash: new Uint8Array(32),
 };
 
 /** COSE labels of an EC2 key (RFC 9053). -25 is a label that CTAP wants, not the algorithm that is used. */
