@@ -6,7 +6,10 @@ import { describe } from "vitest";
 /** `test/support/with-pcscd CMD…`: a pcscd and two vpcd readers of its own. */
 export const withPcscd = fileURLToPath(new URL("with-pcscd", import.meta.url));
 
-/** What a test on the real stack wants: `root`, `vpcd` (the virtual reader's driver), or the name of a program. */
+/** The Python that Debian's python3-* packages are for; another one may stand before it in PATH. */
+export const debianPython = "/usr/bin/python3";
+
+/** What a test on the real stack wants: `root`, `vpcd` (the virtual reader's driver), a python3-… package of Debian, or the name of a program. */
 export type Need = "root" | "vpcd" | (string & {});
 
 /** Programs that a test with {@link withPcscd} wants besides its own. */
@@ -40,6 +43,8 @@ export function describeWith(needs: readonly Need[], name: string, suite: () => 
 function isThere(need: Need): boolean {
   if (need === "root") return process.getuid?.() === 0;
   if (need === "vpcd") return vpcdDrivers.some((path) => canRead(path));
+  const pythonFolder = pythonPackages.get(need);
+  if (pythonFolder !== undefined) return canRun(debianPython) && canRead(pythonFolder);
   return (process.env["PATH"] ?? "").split(delimiter).some((folder) => canRun(join(folder, need)));
 }
 
@@ -50,6 +55,11 @@ const vpcdDrivers = [
   "/var/lib/pcsc/drivers/serial/libifdvpcd.so",
   "/usr/lib/pcsc/drivers/ifd-vpcd.bundle",
 ];
+
+const pythonPackages = new Map<string, string>([
+  ["python3-fido2", "/usr/lib/python3/dist-packages/fido2"],
+  ["python3-pyscard", "/usr/lib/python3/dist-packages/smartcard"],
+]);
 
 function canRead(path: string): boolean {
   return can(path, constants.R_OK);
