@@ -1,10 +1,11 @@
 /**
  * Budgets of the design, measured as ratios in one run: `npm run bench`. Prints one line a row and ends with 1 when a
- * budget is missed. `--rounds N` sets the number of pairs (default 15).
+ * budget is missed. `--rounds N` sets the number of pairs (default 15), `--large` adds an age file of 1 GiB.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ageFigures } from "./age.ts";
 import { apduCounts } from "./apdu-counts.ts";
 import { dkekFigures } from "./dkek.ts";
 import { type Program, pairedRatio } from "./ratio.ts";
@@ -24,6 +25,13 @@ const bin = join(root, "dist", "bin", "hsmadm.js");
 const home = mkdtempSync(join(tmpdir(), "hsmadm-bench-"));
 const node: Program = { command: process.execPath, args: ["-e", "0"] };
 const rows: Row[] = [];
+/** MiB of an age file, and how much longer than `age` it may take. */
+const ageSizes: readonly (readonly [number, number])[] = process.argv.includes("--large")
+  ? [
+      [256, 2],
+      [1024, 1.3],
+    ]
+  : [[256, 2]];
 
 function coldStart(args: readonly string[], budget: number): void {
   const command: Program = {
@@ -67,6 +75,18 @@ try {
     budget: `<= ${severalBudget.toFixed(2)}x`,
     kept: several.ratio <= severalBudget,
   });
+  for (const [mebibytes, budget] of ageSizes) {
+    const figures = ageFigures(join(root, "dist", "bench", "age-files.mjs"), mebibytes, Math.min(rounds, 7));
+    if (figures === null) rows.push({ what: "age files: left out, no age", figure: "", budget: "", kept: true });
+    for (const { what, ratio, ourMs, ageMs } of figures ?? []) {
+      rows.push({
+        what: `age files: ${what}`,
+        figure: `${ratio.toFixed(2)}x age (${ourMs.toFixed(0)} ms / ${ageMs.toFixed(0)} ms)`,
+        budget: `<= ${budget.toFixed(1)}x`,
+        kept: ratio <= budget,
+      });
+    }
+  }
   const dkek = await dkekFigures(1);
   rows.push(
     dkek === null
