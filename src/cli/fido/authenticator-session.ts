@@ -4,6 +4,7 @@ import type { CommandContext } from "../context.ts";
 import { type AuthenticatorSpec, parseAuthenticatorSpec } from "../devices/authenticator-spec.ts";
 import { watchedAuthenticator } from "../devices/authenticator-watch.ts";
 import { startRecorder } from "../devices/device-session.ts";
+import type { RawAuthenticator } from "../devices/raw-authenticator.ts";
 import { reachAuthenticator } from "../devices/reach-authenticator.ts";
 import { simulatedMark } from "../wording.ts";
 
@@ -30,7 +31,10 @@ export async function openAuthenticator(
   spec: AuthenticatorSpec,
   recorder?: TraceRecorder,
 ): Promise<OpenAuthenticator> {
-  const raw = await reachAuthenticator(context, spec, recorder);
+  return openReached(context, await reachAuthenticator(context, spec, recorder));
+}
+
+async function openReached(context: CommandContext, raw: RawAuthenticator): Promise<OpenAuthenticator> {
   const name = raw.product ?? raw.spec;
   try {
     const { Fido2Authenticator } = await import("../../cards/fido2/authenticator.ts");
@@ -74,8 +78,10 @@ export async function withAuthenticator<T>(
   const recorder = await startRecorder(context);
   let reached = false;
   try {
-    const open = await openAuthenticator(context, spec, recorder);
+    const raw = await reachAuthenticator(context, spec, recorder);
+    // From here on a failure is what one records for.
     reached = true;
+    const open = await openReached(context, raw);
     let result: T;
     try {
       result = await work(open);
