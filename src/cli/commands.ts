@@ -6,6 +6,7 @@ import { jwtCommands } from "./jwts/jwt-commands.ts";
 import { keyCommands } from "./keys/key-commands.ts";
 import { type OptionSpec, secretOptions } from "./options.ts";
 import { shareCommands } from "./shares/share-commands.ts";
+import { vaultCommands } from "./vaults/vault-commands.ts";
 
 /** The nouns in the order of the help. */
 export const nouns: Readonly<Record<string, string>> = {
@@ -20,6 +21,7 @@ export const nouns: Readonly<Record<string, string>> = {
   domain: "key domains: list, create, delete, clear",
   backup: "all keys: create, verify, list, restore, clone",
   fido: "FIDO2 authenticators: list, info, PIN",
+  vault: "secrets that several tokens open: create, get, set, slot, …",
   simulator: "simulated tokens: list, create, reset, serve, …",
   trace: "recordings: show, redact, convert, diff, replay",
   doctor: "find out why a reader or token does not work",
@@ -144,6 +146,7 @@ export const commands: readonly CommandSpec[] = [
   },
   ...shareCommands,
   ...backupCommands,
+  ...vaultCommands,
   ...fidoCommands,
   {
     words: ["simulator", "serve"],

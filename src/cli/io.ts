@@ -3,6 +3,8 @@ export interface CliIo {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Data, nothing else. */
   readonly stdout: TextSink;
+  /** Data of any length: waits until it was taken. Absent: as `stdout` does. */
+  readonly pour?: (bytes: Uint8Array) => Promise<void>;
   /** Everything that is not data. */
   readonly stderr: TextSink;
   /** Given when nobody reads standard output any more: what only prints may end then. */

@@ -16,6 +16,12 @@ export function processIo(): CliIo {
   return {
     env: process.env,
     stdout: process.stdout,
+    pour: (bytes) =>
+      new Promise((resolve, reject) => {
+        // Somebody who has gone away is no reason to hold everything in memory: nothing is sent to them any more.
+        if (outputGone.signal.aborted) resolve();
+        else process.stdout.write(bytes, (error) => (error == null || isGone(error) ? resolve() : reject(error)));
+      }),
     stderr: process.stderr,
     outputGone: outputGone.signal,
     terminal: openTerminal,
@@ -30,7 +36,11 @@ export function processIo(): CliIo {
 
 /** `hsmadm … | head`, or a terminal that was closed: nobody reads any more. The work on the card goes on to its end. */
 function ignoreGone(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
+  if (!isGone(error)) throw error;
+}
+
+function isGone({ code }: NodeJS.ErrnoException): boolean {
+  return code === "EPIPE" || code === "EIO";
 }
 
 function onSignal(name: CliSignal, listener: () => void): () => void {

@@ -39,7 +39,8 @@ describe("command line", () => {
 
   test("every command of the table is reached by its words", async () => {
     for (const spec of commands) {
-      const word = spec.positional?.required ? ["word", ...(spec.positional.second === undefined ? [] : ["word"])] : [];
+      const { required, second, third } = spec.positional ?? {};
+      const word = required ? ["word", ...[second, third].flatMap((more) => (more === undefined ? [] : ["word"]))] : [];
       const line = await command(...spec.words, ...word);
       expect(line.spec).toBe(spec);
     }

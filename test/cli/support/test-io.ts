@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
-import { utf8Bytes } from "../../../src/bytes/bytes.ts";
+import { concat, utf8Bytes } from "../../../src/bytes/bytes.ts";
 import type { CliIo, CliSignal, Terminal } from "../../../src/cli/io.ts";
 import { run } from "../../../src/cli/main.ts";
 
@@ -10,6 +10,8 @@ export interface Outcome {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
+  /** Standard output as it is. */
+  readonly bytes: Uint8Array;
 }
 
 /** What somebody types, in order; `null` is Ctrl-C. What was asked is kept. */
@@ -46,6 +48,8 @@ export interface TestIoOptions {
   readonly env?: Record<string, string>;
   readonly person?: Terminal;
   readonly now?: Date;
+  /** Columns of the terminal that standard output is. */
+  readonly terminal?: number;
   /** Sees what goes to standard error as it is written. */
   readonly onStderr?: (text: string) => void;
 }
@@ -79,9 +83,16 @@ export class TestWorld {
   async run(argv: readonly string[], options: TestIoOptions = {}): Promise<Outcome> {
     let stdout = "";
     let stderr = "";
+    const bytes: Uint8Array[] = [];
     const io: CliIo = {
       env: { HSMADM_HOME: this.home, PATH: process.env["PATH"], ...options.env },
-      stdout: { write: (text: string) => (stdout += text) },
+      stdout: {
+        ...(options.terminal === undefined ? {} : { isTTY: true, columns: options.terminal }),
+        write: (text: string | Uint8Array) => {
+          bytes.push(typeof text === "string" ? utf8Bytes(text) : text.slice());
+          stdout += text;
+        },
+      },
       stderr: {
         // Whoever watches it sees what a terminal would.
         isTTY: options.onStderr !== undefined,
@@ -106,6 +117,6 @@ export class TestWorld {
     };
     const code = await run(argv, io);
     this.printed += stdout + stderr;
-    return { code, stdout, stderr };
+    return { code, stdout, stderr, bytes: concat(...bytes) };
   }
 }
