@@ -46,6 +46,11 @@ export interface OnToken {
  * @throws HsmError `CERTIFICATE_KEY_MISMATCH` (check-failed), `CERTIFICATE_OF_NO_KEY` (usage), `CERTIFICATE_EXISTS` (conflict)
  */
 export function placements(all: readonly CertificateFacts[], wishes: PlacementWishes, on: OnToken): Placement[] {
+  const { key } = wishes;
+  const [first] = all;
+  if (key !== undefined && first !== undefined && !all.some((facts) => isOf(facts, key))) {
+    throw mismatch(first, key, on);
+  }
   let { files } = on;
   return all.map((facts) => {
     const placement = place(facts, wishes, { ...on, files });
@@ -57,9 +62,9 @@ export function placements(all: readonly CertificateFacts[], wishes: PlacementWi
 
 function place(facts: CertificateFacts, wishes: PlacementWishes, on: OnToken): Placement {
   const { key: wanted } = wishes;
-  const key = on.keys.find((candidate) => isOf(facts, candidate));
-  if (wanted !== undefined && key?.ref !== wanted.ref && !wishes.authority)
-    throw mismatch(facts, wanted, key, on.token);
+  // A key and its copy may both be there: the one that was named is meant.
+  const key = [...(wanted === undefined ? [] : [wanted]), ...on.keys].find((candidate) => isOf(facts, candidate));
+  if (wanted !== undefined && key !== undefined && key.ref !== wanted.ref) throw mismatch(facts, wanted, on);
   if (key !== undefined) return beside(key, facts, wishes, on);
   if (!wishes.authority) throw ofNoKey(facts, on.token);
   const same = on.certificates.find(({ holder, der }) => holder === "authority" && equal(der, facts.der));
@@ -160,7 +165,8 @@ function commonName({ subject }: CertificateFacts): string {
   return (name ?? subject).replace(/\\(.)/g, "$1").slice(0, 64);
 }
 
-function mismatch(facts: CertificateFacts, wanted: TokenKey, real: TokenKey | undefined, token: string): HsmError {
+function mismatch(facts: CertificateFacts, wanted: TokenKey, { keys, token }: OnToken): HsmError {
+  const real = keys.find((key) => isOf(facts, key));
   const whose = real === undefined ? "a key that is not on it" : keyName(real);
   const message = `the certificate of ${facts.subject || "nobody"} does not belong to ${keyName(wanted)} on ${token}`;
   return new HsmError("CERTIFICATE_KEY_MISMATCH", "check-failed", message, {
