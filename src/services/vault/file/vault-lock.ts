@@ -50,7 +50,7 @@ export async function takeVaultLock(target: string): Promise<() => Promise<void>
       cause: error,
     });
   } finally {
-    await rm(mine, { force: true });
+    await rm(mine, { force: true }).catch(() => undefined);
   }
 }
 
@@ -59,8 +59,10 @@ function giveBack(path: string, content: string): () => Promise<void> {
   return async () => {
     if (given) return;
     given = true;
-    // Somebody may have taken over a lock that looked dead to them.
-    if ((await contentOf(path).catch(() => null)) === content) await rm(path, { force: true });
+    // Somebody may have taken over a lock that looked dead to them. What cannot be removed now looks dead soon enough,
+    // and what was done under the lock is done.
+    const held = await contentOf(path).catch(() => null);
+    if (held === content) await rm(path, { force: true }).catch(() => undefined);
   };
 }
 

@@ -13,6 +13,7 @@ export interface SourceFailure {
 export interface SlotFailure {
   readonly slot: Slot;
   readonly error: HsmError;
+  readonly sources: readonly KeySource[];
 }
 
 export interface UnlockFacts {
@@ -34,7 +35,13 @@ export function nothingOpens(facts: UnlockFacts): HsmError {
   const details = { slots: facts.slots.map((slot) => slotReport(slot, facts)), devices: deviceReports(facts) };
   const errors = [...facts.failures, ...facts.slotFailures].map(({ error }) => error);
   const [first] = errors;
-  if (first !== undefined && errors.length === 1) return saidBy(first, facts, details);
+  const involved = new Set([
+    ...facts.failures.map(({ source }) => source),
+    ...facts.slotFailures.flatMap(({ sources }) => sources),
+  ]);
+  // A passphrase that is wrong for three slots is one wrong passphrase.
+  const alike = errors.length === 1 || (involved.size === 1 && errors.every(({ code }) => code === first?.code));
+  if (first !== undefined && alike) return saidBy(first, facts, details);
   if (first === undefined) {
     const missing = sharesMissing(facts, details);
     if (missing !== null) return missing;

@@ -121,7 +121,7 @@ class Run {
         else this.#keys.set(leg, this.#watched(source, key));
       }
     } catch (error) {
-      this.failures.push({ source, error: collectable(error) });
+      this.#noteRefusal(source, wanted, collectable(error));
       return false;
     }
     return wanted.every((leg) => this.#keys.has(leg));
@@ -147,9 +147,20 @@ class Run {
     }
   }
 
+  /** A passphrase that is wrong for one slot may be right for another; it spends no try of anything. */
+  #noteRefusal(source: KeySource, wanted: readonly Candidate[], error: HsmError): void {
+    if (source.kind !== "passphrase" || error.kind !== "authentication") {
+      this.failures.push({ source, error });
+      return;
+    }
+    for (const leg of wanted) this.#useless.add(leg);
+    const slot = this.#request.slots.find(({ id }) => id === wanted[0]?.ref.slot);
+    if (slot !== undefined) this.slotFailures.push({ slot, error, sources: [source] });
+  }
+
   #note(slot: Slot, legs: readonly Candidate[], error: HsmError): void {
     if (legs.some(({ source }) => this.#failed(source))) return;
-    this.slotFailures.push({ slot, error });
+    this.slotFailures.push({ slot, error, sources: legs.map(({ source }) => source) });
     // Of several legs it was one whose key nobody could compare before; without such a one, the slot itself is broken.
     const guessed = legs.filter(({ how }) => how === "possible");
     for (const leg of legs.length === 1 ? legs : guessed) this.#useless.add(leg);
