@@ -51,6 +51,6 @@ export const limits = {
   textLength: 64,
   headerBytes: 256 * 1024,
   rsaBitsMin: 2048,
-  rsaBitsMax: 8192,
+  rsaBitsMax: 4096,
   credentialIdBytes: 1023,
 } as const;

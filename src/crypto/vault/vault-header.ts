@@ -55,7 +55,7 @@ function checkWritable(slot: Slot): void {
 
 function problemOf(cause: unknown): string {
   if (!(cause instanceof HsmError)) throw cause;
-  return cause.message.replace(/^not a valid vault header: /, "");
+  return cause.message.replace(/^not a (?:valid vault header|slot that a vault can have): /, "");
 }
 
 export interface VaultStanzas {
