@@ -11,13 +11,13 @@ export async function run(context: CommandContext): Promise<undefined> {
   const current = await secrets.open(fidoPinWishes.current);
   const next = await secrets.open(fidoPinWishes.next);
   await withAuthenticator(context, async (open) => {
-    const { authenticator, title } = open;
+    const { authenticator, title, name } = open;
     if (authenticator.info.options["clientPin"] === false) throw pinMissing(open);
     const facts = authenticatorFacts(open);
     if (context.globals.dryRun) {
       const pin = await pinFacts(open);
       context.output.result({ dryRun: true, authenticator: facts, pin }, [
-        `would change the PIN of ${title} (${fidoPinWords(pin)}); no PIN was sent`,
+        `would change the PIN of ${name} (${fidoPinWords(pin)}); no PIN was sent`,
       ]);
       return;
     }
@@ -34,6 +34,6 @@ export async function run(context: CommandContext): Promise<undefined> {
     } finally {
       for (const bytes of given) bytes.fill(0);
     }
-    context.output.result({ authenticator: facts, changed: true }, [`the PIN of ${title} was changed`]);
+    context.output.result({ authenticator: facts, changed: true }, [`the PIN of ${name} was changed`]);
   });
 }

@@ -9,14 +9,12 @@ import { SecretReader } from "../secrets/secrets.ts";
 export async function run(context: CommandContext): Promise<undefined> {
   const next = await new SecretReader(context).open(fidoPinWishes.next);
   await withAuthenticator(context, async (open) => {
-    const { authenticator, title } = open;
+    const { authenticator, title, name } = open;
     // Asked before somebody types a new PIN twice.
     if (authenticator.info.options["clientPin"] === true) throw pinExists(open);
     const facts = authenticatorFacts(open);
     if (context.globals.dryRun) {
-      context.output.result({ dryRun: true, authenticator: facts }, [
-        `would set the PIN of ${title}; nothing was sent`,
-      ]);
+      context.output.result({ dryRun: true, authenticator: facts }, [`would set the PIN of ${name}; nothing was sent`]);
       return;
     }
     const bytes = await next.value({ token: title, stake: newPinStake(authenticator.info) });
@@ -25,6 +23,6 @@ export async function run(context: CommandContext): Promise<undefined> {
     } finally {
       bytes.fill(0);
     }
-    context.output.result({ authenticator: facts, set: true }, [`the PIN of ${title} was set`]);
+    context.output.result({ authenticator: facts, set: true }, [`the PIN of ${name} was set`]);
   });
 }

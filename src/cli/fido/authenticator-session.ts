@@ -1,7 +1,6 @@
 import type { Fido2Authenticator } from "../../cards/fido2/authenticator.ts";
-import type { TraceRecorder } from "../../transport/trace/recorder.ts";
 import type { CommandContext } from "../context.ts";
-import { type AuthenticatorSpec, parseAuthenticatorSpec } from "../devices/authenticator-spec.ts";
+import { parseAuthenticatorSpec } from "../devices/authenticator-spec.ts";
 import { watchedAuthenticator } from "../devices/authenticator-watch.ts";
 import { startRecorder } from "../devices/device-session.ts";
 import type { RawAuthenticator } from "../devices/raw-authenticator.ts";
@@ -20,25 +19,19 @@ export interface OpenAuthenticator {
   readonly replayed: boolean;
   /** Whose PIN a prompt asks for: `sim-fido:demo, SIMULATED`. */
   readonly title: string;
+  /** As results name it: `sim-fido:demo (SIMULATED)`. */
+  readonly name: string;
   /** @throws HsmError of a trace that was not followed to its end */
   readonly complete: () => void;
   readonly close: () => Promise<void>;
 }
 
-/** Opens an authenticator: one exchange, getInfo. Nothing is asked of the operator, no try is spent. */
-export async function openAuthenticator(
-  context: CommandContext,
-  spec: AuthenticatorSpec,
-  recorder?: TraceRecorder,
-): Promise<OpenAuthenticator> {
-  return openReached(context, await reachAuthenticator(context, spec, recorder));
-}
-
+/** One exchange: getInfo. Nothing is asked of the operator, no try is spent. */
 async function openReached(context: CommandContext, raw: RawAuthenticator): Promise<OpenAuthenticator> {
   const name = raw.product ?? raw.spec;
   try {
     const { Fido2Authenticator } = await import("../../cards/fido2/authenticator.ts");
-    const onTouch = () => context.output.note(`hsmadm: touch ${name} to go on`);
+    const onTouch = () => context.output.say(`hsmadm: touch ${name} to go on`);
     const authenticator = await Fido2Authenticator.open(
       watchedAuthenticator(raw.ctap, { signal: context.signal, onTouch }),
       { policy: { minTries: context.globals.minTries } },
@@ -51,6 +44,7 @@ async function openReached(context: CommandContext, raw: RawAuthenticator): Prom
       simulated,
       replayed: raw.replayed,
       title: simulated ? `${name}, ${simulatedMark}` : name,
+      name: simulated ? `${name} (${simulatedMark})` : name,
       complete: () => raw.complete?.(),
       async close() {
         try {
