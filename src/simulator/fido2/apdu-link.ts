@@ -68,6 +68,7 @@ export class ApduLink {
     if (command.ins === instruction.getResponse && (command.cla === 0x00 || command.cla === 0x80))
       return this.#getResponse(command);
     this.#rest = nothing;
+    if (command.ins !== instruction.message) this.#chain = null;
     if (command.cla === 0x00) refuse(SW.insNotSupported);
     if ((command.cla & ~chainingBit) !== 0x80) refuse(SW.claNotSupported);
     switch (command.ins) {
