@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Slot } from "../../crypto/vault/leaf.ts";
 import { fileIdentity, vaultId } from "../../crypto/vault/vault-seed.ts";
 import { HsmError } from "../../errors.ts";
-import { type VaultDocument, vaultDate } from "./document/vault-document.ts";
+import { type VaultDocument, vaultDate, wipeDocument } from "./document/vault-document.ts";
 import { takeVaultLock } from "./file/vault-lock.ts";
 import { createVaultFile, refuseTaken, vaultTarget } from "./file/vault-store.ts";
 import type { KeySource } from "./key-source.ts";
@@ -73,7 +73,10 @@ async function opened(
     fileKey.fill(0);
   }
   const sighted = { target, document, hash: image.hash };
-  const outcome = await checkPins(sighted, options);
+  const outcome = await checkPins(sighted, options).catch((error: unknown) => {
+    wipeDocument(document);
+    throw error;
+  });
   const notes = await rememberVault(sighted, header, options, { evenOlder: outcome.rolledBack, write: false });
   return new OpenVault({ target, image, header, document, opener, pins: options, outcome, notes, lock, now, random });
 }

@@ -166,7 +166,13 @@ describe("two at a time", () => {
     const { file } = await vaultOnce();
     const first = await openVault(file, [source], { write: true });
     let asked = 0;
-    const counting = { ...source, match: async () => (asked++, []) };
+    const counting = {
+      ...source,
+      match: async () => {
+        asked++;
+        return [];
+      },
+    };
     const second = openVault(file, [counting], { write: true });
     await expect(second).rejects.toMatchObject({ code: "VAULT_LOCKED", kind: "conflict" });
     expect(asked).toBe(0);

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { copyFile, link, lstat, open, readdir, readlink, rename, rm } from "node:fs/promises";
+import { copyFile, link, lstat, open, readdir, readlink, realpath, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { equal } from "../../../bytes/bytes.ts";
 import { toHex } from "../../../bytes/hex.ts";
@@ -28,13 +28,19 @@ export function sha256(bytes: Uint8Array): Uint8Array {
  * @throws HsmError `VAULT_PATH_INVALID` (usage) for a link to a link
  */
 export async function vaultTarget(path: string): Promise<string> {
-  const absolute = resolve(path);
+  const absolute = await inRealFolder(resolve(path));
   const first = await linkedTo(absolute);
   if (first === null) return absolute;
-  if ((await linkedTo(first)) === null) return first;
+  if ((await linkedTo(first)) === null) return inRealFolder(first);
   throw new HsmError("VAULT_PATH_INVALID", "usage", `${path} is a symbolic link to another symbolic link`, {
     advice: "name the vault's file itself, or the one link that leads to it",
   });
+}
+
+/** One name for one file, by whatever way its folder was reached: the host remembers vaults by it. */
+async function inRealFolder(path: string): Promise<string> {
+  const folder = await realpath(dirname(path)).catch(() => dirname(path));
+  return join(folder, basename(path));
 }
 
 async function linkedTo(path: string): Promise<string | null> {
