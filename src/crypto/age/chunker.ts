@@ -1,4 +1,7 @@
-/** Bytes in pieces of any sizes: a file's stream, an array, a generator. */
+/**
+ * Bytes in pieces of any sizes: a file's stream, an array, a generator. A piece is used up before the next one is asked
+ * for, so a source may read into the same memory again; fresh memory for every piece is what costs most of its time.
+ */
 export type ByteSource = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 /** Cuts pieces of any sizes into chunks of one size, without copying where a piece holds a whole chunk. */

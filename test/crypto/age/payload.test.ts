@@ -130,6 +130,20 @@ describe("payloads", () => {
     expect(equal(await collected(opening), plainOf(5))).toBe(true);
   });
 
+  test("may come from a source that reads into the same memory again", async () => {
+    const plain = plainOf(3 * chunk + 5);
+    function* reusing(whole: Uint8Array): Generator<Uint8Array> {
+      const memory = new Uint8Array(70_000);
+      for (const piece of cut(whole, [70_000, 5, 65_536])) {
+        memory.set(piece);
+        yield memory.subarray(0, piece.length);
+        memory.fill(0xee);
+      }
+    }
+    const sealed = await collected(encryptPayload(key, reusing(plain)));
+    expect(equal(await collected(decryptPayload(key, reusing(sealed))), plain)).toBe(true);
+  });
+
   test("under another file key are refused", () => {
     fc.assert(
       fc.property(fileKey, fileKey, bytes(100), (a, b, plain) => {
