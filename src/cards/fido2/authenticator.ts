@@ -106,18 +106,25 @@ export class Fido2Authenticator {
    */
   async changePin(current: FidoPin, next: Uint8Array | (() => Promise<Uint8Array>)): Promise<void> {
     this.#checkPinSupport();
-    const secret = await this.#session.agree();
     let bytes: Uint8Array | undefined;
     try {
       if (next instanceof Uint8Array) bytes = fidoPinBytes(next, this.info.minPinLength);
-      await this.#gate.present(current, async (hash) => {
+      const newBytes = async (): Promise<Uint8Array> => {
         bytes ??= fidoPinBytes(next instanceof Uint8Array ? next : await next(), this.info.minPinLength);
-        return changePin(secret, hash, bytes);
+        return bytes;
+      };
+      const both = async (counter: PinRetries): Promise<Uint8Array> => {
+        const typed = current instanceof Uint8Array ? current : await current(counter);
+        await newBytes();
+        return typed;
+      };
+      const { secret } = await this.#gate.present(both, async (under, hash) => {
+        return changePin(under, hash, await newBytes());
       });
+      secret.wipe();
     } finally {
       this.#gate.forget();
       bytes?.fill(0);
-      secret.wipe();
     }
     await this.#session.refresh();
   }

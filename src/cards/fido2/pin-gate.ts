@@ -46,32 +46,44 @@ export class PinGate {
   }
 
   /**
-   * Gets a pinUvAuthToken for the PIN. @returns it, 16 or 32 bytes; the caller wipes it
+   * Gets a pinUvAuthToken for the PIN, 16 or 32 bytes, and the key agreement it was made under. The caller wipes both.
    * @throws HsmError `TRIES_FLOOR`, `PIN_REFUSED_BEFORE` (refused), `FIDO_PIN_BLOCKED`, `FIDO_PIN_PAUSED` (blocked):
    *   the PIN was not sent; `FIDO_PIN_WRONG` (authentication), with the tries left
    */
-  async token(secret: SharedSecret, need: TokenPermissions, pin: FidoPin | undefined): Promise<Uint8Array> {
+  async token(
+    need: TokenPermissions,
+    pin: FidoPin | undefined,
+  ): Promise<{ readonly token: Uint8Array; readonly secret: SharedSecret }> {
     const withPermissions = this.#session.option("pinUvAuthToken") === true;
-    return this.present(pin, (hash) => {
-      return withPermissions ? getTokenUsingPin(secret, hash, need) : getPinToken(secret, hash);
+    const { result, secret } = await this.present(pin, async (under, hash) => {
+      return withPermissions ? getTokenUsingPin(under, hash, need) : getPinToken(under, hash);
     });
+    return { token: result, secret };
   }
 
-  /** Presents the PIN once, in the command made of its hash. */
+  /**
+   * Presents the PIN once, in the command made of its hash. The key agreement is made when the PIN is there: while it is
+   * typed, a wrong one given to another program would make a key fetched before stale, and the right one cost a try.
+   */
   async present<Result>(
     pin: FidoPin | undefined,
-    commandOf: (hash: Uint8Array) => CtapCommand<Result> | Promise<CtapCommand<Result>>,
-  ): Promise<Result> {
+    commandOf: (under: SharedSecret, hash: Uint8Array) => Promise<CtapCommand<Result>>,
+  ): Promise<{ readonly result: Result; readonly secret: SharedSecret }> {
     const { token } = this.#session;
     if (this.#refused) throw secondTry(token);
     const counter = await this.counter();
     const forbidden = refusedByCounter(token, counter, this.#policy.minTries);
     if (forbidden !== undefined) throw forbidden;
     const hash = this.#accepted ?? (await hashOf(pin, counter, token));
+    let secret: SharedSecret | undefined;
     try {
-      const result = await this.#send(await commandOf(hash), counter);
+      secret = await this.#session.agree();
+      const result = await this.#send(await commandOf(secret, hash), counter);
       this.#accepted = hash;
-      return result;
+      return { result, secret };
+    } catch (error) {
+      secret?.wipe();
+      throw error;
     } finally {
       if (this.#accepted !== hash) hash.fill(0);
     }

@@ -46,22 +46,28 @@ export async function verified<Result>(
     return unverified(session, (nothing) => use({ ...nothing, options: { uv: true } }));
   }
   for (let attempt = 1; ; attempt++) {
-    const secret = await session.agree();
-    let token: Uint8Array | undefined;
-    let fetched = false;
+    const { token, secret } = how === "pin" ? await gate.token(request, request.pin) : await byFinger(session, request);
     try {
-      token =
-        how === "pin"
-          ? await gate.token(secret, request, request.pin)
-          : await session.call(getTokenUsingUv(secret, request), request);
-      fetched = true;
       return await use({ secret, prove: proofBy(secret, token), options: undefined });
     } catch (error) {
-      if (!fetched || attempt === 2 || !isStale(error)) throw error;
+      if (attempt === 2 || !isStale(error)) throw error;
     } finally {
-      token?.fill(0);
+      token.fill(0);
       secret.wipe();
     }
+  }
+}
+
+async function byFinger(
+  session: Fido2Session,
+  request: TokenPermissions & Waiting,
+): Promise<{ readonly token: Uint8Array; readonly secret: SharedSecret }> {
+  const secret = await session.agree();
+  try {
+    return { token: await session.call(getTokenUsingUv(secret, request), request), secret };
+  } catch (error) {
+    secret.wipe();
+    throw error;
   }
 }
 
