@@ -90,8 +90,6 @@ export interface RecoveryLeaf {
 
 export type Leaf = CardEcLeaf | CardRsaLeaf | CardAesLeaf | FidoLeaf | PassphraseLeaf | RecoveryLeaf;
 export type LeafKind = Leaf["kind"];
-/** Leaves whose device, phrase or paper yields an X25519 secret. */
-export type X25519Leaf = Exclude<Leaf, CardEcLeaf | CardRsaLeaf>;
 
 export type SlotHolder =
   | { readonly kind: "one"; readonly leaf: Leaf }
