@@ -246,6 +246,29 @@ describe("what fails", () => {
     });
   });
 
+  test.each<[string, string, ConstructorParameters<typeof HsmError>[1]]>([
+    ["a credential that is not there after all", "FIDO_NO_CREDENTIAL", "device"],
+    ["a key that is used up", "KEY_USED_UP", "blocked"],
+    ["a key that may not do this", "ALGORITHM_NOT_ALLOWED", "not-supported"],
+    ["a credential that gives another secret", "VAULT_UV_MISMATCH", "check-failed"],
+  ])("%s leaves the other keys of its device in play", async (_what, code, kind) => {
+    const vault = await locked(one(fido), one(cardA), one(paper));
+    const inner = softwareSource([fido, cardA], { how: "possible" });
+    const source: KeySource = {
+      ...inner,
+      keys: async (refs) => {
+        if (refs.some(({ leaf }) => leaf === fido.leaf)) throw failure(code, kind);
+        return inner.keys(refs);
+      },
+    };
+    expect((await unlock({ ...vault, sources: [source] })).slot.id).toBe(2);
+    expect(await refused({ ...vault, sources: [source], except: [2] })).toMatchObject({
+      code,
+      kind,
+      details: { devices: [{ failure: { code } }] },
+    });
+  });
+
   test("a source without the key it claimed is passed over", async () => {
     const vault = await locked(one(cardA), one(paper));
     const empty = { ...softwareSource([cardA]), keys: async () => new Map() } satisfies KeySource;

@@ -111,7 +111,7 @@ function joint({ holder }: Slot): string {
 function whyNot(slot: Slot, facts: UnlockFacts): string {
   if (!isUsable(slot, facts)) return "not to be used this time";
   const broken = facts.slotFailures.find((failure) => failure.slot.id === slot.id);
-  if (broken !== undefined) return broken.error.message;
+  if (broken !== undefined) return `${broken.sources.map(({ title }) => title).join(" and ")}: ${broken.error.message}`;
   const sources = new Set(facts.candidates.filter(({ ref }) => ref.slot === slot.id).map(({ source }) => source));
   const failed = facts.failures.find(({ source }) => sources.has(source));
   if (failed !== undefined) return `${failed.source.title}: ${failed.error.message}`;
@@ -120,9 +120,10 @@ function whyNot(slot: Slot, facts: UnlockFacts): string {
   return present > 0 ? "the key could not be used" : "not here";
 }
 
-function deviceReports({ sources, candidates, failures }: UnlockFacts) {
+function deviceReports({ sources, candidates, failures, slotFailures }: UnlockFacts) {
   return sources.map((source) => {
-    const failure = failures.find((one) => one.source === source);
+    const failure =
+      failures.find((one) => one.source === source) ?? slotFailures.find((one) => one.sources.includes(source));
     return {
       device: source.title,
       kind: source.kind,

@@ -147,9 +147,9 @@ class Run {
     }
   }
 
-  /** A passphrase that is wrong for one slot may be right for another; it spends no try of anything. */
+  /** What speaks of one key leaves the source's other keys in play; what speaks of its PIN or its reader does not. */
   #noteRefusal(source: KeySource, wanted: readonly Candidate[], error: HsmError): void {
-    if (source.kind !== "passphrase" || error.kind !== "authentication") {
+    if (endsSource(source, error)) {
       this.failures.push({ source, error });
       return;
     }
@@ -170,6 +170,16 @@ class Run {
   #failed(source: KeySource): boolean {
     return this.failures.some((failure) => failure.source === source);
   }
+}
+
+/**
+ * Whether a source is not to be asked for anything more. A credential that is not there, a key that is used up or may not
+ * do this, is one of several: a source by itself never sends twice what was refused. A passphrase that is wrong for one
+ * slot may be right for another, and spends no try of anything.
+ */
+function endsSource(source: KeySource, { kind }: HsmError): boolean {
+  if (kind === "authentication") return source.kind !== "passphrase";
+  return kind === "refused" || kind === "timeout" || kind === "service";
 }
 
 /** What a next source may make good. Whoever cancels has done with all of them, and a mistake of ours is not hidden. */
