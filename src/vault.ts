@@ -2,6 +2,8 @@
  * The vault as a library: opens, reads and edits a vault with keys of any kind behind one interface, {@link KeySource}.
  * Importing this loads no native binding and touches no device.
  */
+export { Fido2Authenticator } from "./cards/fido2/authenticator.ts";
+export { ctapOverCard } from "./cards/fido2/ctap-over-apdu.ts";
 export type { CardHints, Leaf, LeafKey, Slot, SlotHolder } from "./crypto/vault/leaf.ts";
 export type { VaultHeader } from "./crypto/vault/vault-header.ts";
 export { type ErrorKind, exitCodes, HsmError, type HsmErrorOptions } from "./errors.ts";
@@ -20,6 +22,13 @@ export type {
   SaveOutcome,
   SecretFacts,
 } from "./services/vault/open-vault.ts";
+export { type CardEnrolmentOptions, enrolCardKey } from "./services/vault/openers/card-enrolment.ts";
+export { type CardSourceOptions, cardSource } from "./services/vault/openers/card-source.ts";
+export type { Enrolment } from "./services/vault/openers/enrolment.ts";
+export { enrolCredential, type FidoEnrolmentOptions } from "./services/vault/openers/fido-enrolment.ts";
+export { type FidoSourceOptions, fidoSource } from "./services/vault/openers/fido-source.ts";
+export { enrolPassphrase, passphraseSource } from "./services/vault/openers/passphrase-source.ts";
+export { enrolRecovery, recoverySource } from "./services/vault/openers/recovery-source.ts";
 export { type PolicyWarning, type VaultPolicy, vaultPolicy } from "./services/vault/policy.ts";
 export type { KeyOf } from "./services/vault/unlock/unlock.ts";
 export { createVault, type OpenOptions, openVault } from "./services/vault/vault.ts";
