@@ -38,6 +38,11 @@ export const domains = {
   seed: "hsmadm-vault/v1",
 } as const;
 
+/** Purposes of keys from the seed that are the vault's own. */
+export const ownPurposes = { id: "id", file: "file", state: "state" } as const;
+
+export const vaultIdPrefix = "v1-";
+
 /** The relying party of the FIDO2 credentials that open vaults. */
 export const fidoRelyingParty = "hsmadm";
 

@@ -2,11 +2,10 @@ import { concat, utf8Bytes } from "../../bytes/bytes.ts";
 import { HsmError } from "../../errors.ts";
 import { type X25519KeyPair, x25519PublicKey } from "../age/x25519.ts";
 import { hkdf32 } from "./kdf.ts";
-import { domains } from "./names.ts";
+import { domains, ownPurposes, vaultIdPrefix } from "./names.ts";
 
 /** What comes from a vault's seed (32 random bytes, in the sealed payload): HKDF-SHA256 under one domain string. */
 
-const ownPurposes: ReadonlySet<string> = new Set(["id", "file", "state"]);
 const purposeGrammar = /^[a-z0-9][a-z0-9-]{0,31}$/;
 const maxContextBytes = 1024;
 const idBytes = 16;
@@ -15,7 +14,7 @@ const idBytes = 16;
 export const vaultIdGrammar = /^v1-[a-z2-7]{25}[aeimquy4]$/;
 
 export function vaultId(seed: Uint8Array): string {
-  return `v1-${base32(expand(seed, "id", "").subarray(0, idBytes))}`;
+  return `${vaultIdPrefix}${base32(expand(seed, ownPurposes.id, "").subarray(0, idBytes))}`;
 }
 
 /**
@@ -31,7 +30,7 @@ export function derive(seed: Uint8Array, purpose: string, context: string): Uint
       advice: "for example zfs, luks, borg or raw",
     });
   }
-  if (ownPurposes.has(purpose)) {
+  if (Object.hasOwn(ownPurposes, purpose)) {
     throw new HsmError("VAULT_PURPOSE_INVALID", "usage", `the purpose ${purpose} is the vault's own`, {
       advice: "take another word: what it gives has to stay inside the vault",
     });
@@ -48,13 +47,13 @@ export function derive(seed: Uint8Array, purpose: string, context: string): Uint
 
 /** The X25519 identity that opens files sealed to the vault; its public half is in the header. */
 export function fileIdentity(seed: Uint8Array): X25519KeyPair {
-  const secret = expand(seed, "file", "");
+  const secret = expand(seed, ownPurposes.file, "");
   return { secret, publicKey: x25519PublicKey(secret) };
 }
 
 /** Key of the HMAC over what a host remembers about the vault. */
 export function stateKey(seed: Uint8Array): Uint8Array {
-  return expand(seed, "state", "");
+  return expand(seed, ownPurposes.state, "");
 }
 
 function expand(seed: Uint8Array, purpose: string, context: string): Uint8Array {
