@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
+import { encodeDataDescription } from "../../../src/cards/smartcard-hsm/pkcs15-file-description.ts";
 import { findAttestation } from "../../../src/services/certificates/attestations.ts";
 import { violations } from "../support/json-schema.ts";
 import { Officer, secrets } from "../support/officer.ts";
@@ -345,6 +346,32 @@ describe("certificates on the token", () => {
     expect(cert(await told(0, "cert show card --device sim:c"))).toMatchObject({ attestation: null });
     const { stderr } = await officer.gets(0, `cert delete card --yes ${at}`);
     expect(stderr).toContain("the public half of the key: nothing else on the token tells it");
+  });
+
+  test("where the key's own number is taken the attestation goes elsewhere, and is found by its key alone", async () => {
+    const other = encodeDataDescription({ label: "attestation", application: "other", secret: false, fid: 0xcf05 });
+    const request = await behindTheBack(world, "c", async (card) => {
+      await card.writeFile(0xcf05, Uint8Array.of(1, 2, 3));
+      await card.writeFile(0xc905, other);
+      // One of ours that is damaged is no attestation of anything.
+      await card.writeFile(0xcf20, Uint8Array.of(0x67, 0x10));
+      await card.writeFile(
+        0xc920,
+        encodeDataDescription({ label: "attestation", application: "hsmadm", secret: false, fid: 0xcf20 }),
+      );
+      return (await card.findKey("p521")).certificateBytes;
+    });
+    await officer.gets(0, `cert self-sign p521 --subject CN=p521 --put ${at}`);
+    const { attestation } = cert(await told(0, "cert show p521 --device sim:c"));
+    expect(attestation).toMatch(/^CF(?!05|20)/);
+    await behindTheBack(world, "c", async (card) => {
+      expect((await findAttestation(card, await card.findKey("p521")))?.request).toEqual(request);
+      expect(await card.readFile(0xcf05)).toEqual(Uint8Array.of(1, 2, 3));
+    });
+    expect(await told(0, `cert delete p521 --yes ${at}`)).toMatchObject({ restored: true });
+    await behindTheBack(world, "c", async (card) => {
+      expect(await card.readFile(0xc905)).toEqual(other);
+    });
   });
 
   test("expired and not yet valid are said", async () => {
