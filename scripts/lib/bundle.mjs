@@ -23,6 +23,9 @@ export async function bundleCommand(dist) {
     define: { "import.meta.url": "importMetaUrl" },
     // Two copies of string-width compile a regular expression over all of Unicode at every start, 17 ms in all. Help texts are plain.
     alias: { "string-width": join(root, "scripts/lib/plain-width.mjs") },
+    // Native, optional, found beside the package or not at all. In a script that comes from V8's cache `import` is not to be had.
+    external: ["node-hid"],
+    supported: { "dynamic-import": false },
     minifyWhitespace: true,
     // Whole licences go beside it instead.
     legalComments: "none",

@@ -6,7 +6,7 @@ import type { CommandContext } from "../context.ts";
 import { rememberDevices } from "../devices/device-cache.ts";
 import type { OpenDevice } from "../devices/device-session.ts";
 import { lookInto, openPcscFor } from "../devices/reader-device.ts";
-import { listSimulated, type SimulatedEntry } from "../devices/simulated-tokens.ts";
+import { listSimulated, type SimulatedHsm } from "../devices/simulated-tokens.ts";
 import { type TokenFacts, tokenFacts } from "../facts.ts";
 import { asHsmError } from "../failure.ts";
 import { tryWithout } from "../newcomer.ts";
@@ -140,7 +140,7 @@ function readerLines(rows: readonly Row[] | null, columns: number | undefined): 
   return table([["READER", "SERIAL", "LABEL", "CARD"], ...cells], columns);
 }
 
-function simulatedLines(tokens: readonly SimulatedEntry[], columns: number | undefined): string[] {
+function simulatedLines(tokens: readonly SimulatedHsm[], columns: number | undefined): string[] {
   if (tokens.length === 0) return [];
   const cells = tokens.map((token) => [`sim:${token.name}`, token.serial ?? "", token.problem ?? simulatedMark]);
   return table([["SIMULATED TOKEN", "SERIAL", ""], ...cells], columns);
