@@ -227,6 +227,10 @@ describe("an exchange", () => {
 
   test("closing an idle channel sends nothing", async () => {
     const { device, hid } = await opened();
+    const answer = hid.send(getInfo);
+    await device.hears();
+    await device.says(ok);
+    await answer;
     await hid.close();
     await expect(device.hears()).rejects.toThrow("hung up");
   });

@@ -46,7 +46,8 @@ describe("HID authenticators", () => {
     machine.devices = [
       { ...key, path: "/dev/hidraw3" },
       { ...key, path: "/dev/hidraw3" },
-      { ...key, path: "/dev/hidraw4", usagePage: 1, usage: 6 },
+      { ...key, path: "/dev/hidraw4", usagePage: 1 },
+      { ...key, path: "/dev/hidraw5", usage: 2 },
       { ...key, path: undefined },
     ];
     expect(await listHidAuthenticators()).toEqual([
@@ -77,5 +78,18 @@ describe("HID authenticators", () => {
     machine.openError = new Error("cannot open device with path /nowhere/hidraw9");
     await expect(openHid("/nowhere/hidraw9")).rejects.toMatchObject({ code: "NO_READER" });
     await expect(openHid("DevSrvsID:42")).rejects.toMatchObject({ code: "EXCHANGE_FAILED" });
+  });
+});
+
+test("without the binding for this Node: which dependency is missing, and what works without it", async () => {
+  vi.resetModules();
+  vi.doMock("node-hid", () => {
+    throw new Error("no prebuild");
+  });
+  const { listHidAuthenticators: list } = await import("../../../src/transport/hid/hid-devices.ts");
+  await expect(list()).rejects.toMatchObject({
+    code: "BINDING_NOT_LOADABLE",
+    kind: "service",
+    advice: expect.stringContaining("node-hid"),
   });
 });
