@@ -58,6 +58,13 @@ describe("rooms and arrows", () => {
     expect(naming[0]).toMatch(/^transport\/pcsc\//);
   });
 
+  test("exactly one file loads node-hid, and only when it is asked for", () => {
+    const naming = files.filter((file) => /import\(["']node-hid["']\);/.test(readFileSync(join(src, file), "utf8")));
+    expect(naming).toEqual(["transport/hid/hid-devices.ts"]);
+    const always = files.filter((file) => /from ["']node-hid["']/.test(readFileSync(join(src, file), "utf8")));
+    expect(always).toEqual([]);
+  });
+
   test("console, process and colours stay in cli and in the reader host's entry", () => {
     const wrong = files.filter((file) => {
       if (file.startsWith("cli/") || file.startsWith("transport/pcsc/host/")) return false;
