@@ -32,19 +32,20 @@ export function fidoSource(authenticator: VaultAuthenticator, options: FidoSourc
     match: async (leaves) => matches(authenticator, leaves.filter(isFido)),
     async keys(refs) {
       const keys = new Map<LeafRef, LeafKey>();
+      let other: HsmError | undefined;
       for (const ref of refs.filter(isFido)) {
         // A PIN that was refused is not sent again for another slot.
         if (failed !== undefined) throw failed.error;
-        try {
-          const pair = await credentialPair(authenticator, ref.leaf.credential, options.pin);
-          secrets.push(pair.secret);
-          if (!equal(pair.publicKey, ref.leaf.publicKey)) throw otherSecret(ref.leaf, options.title);
-          keys.set(ref, { primitive: "x25519", secret: pair.secret });
-        } catch (error) {
+        const { credential, publicKey } = ref.leaf;
+        const pair = await credentialPair(authenticator, credential, options.pin).catch((error: unknown) => {
           failed = { error };
           throw error;
-        }
+        });
+        secrets.push(pair.secret);
+        if (equal(pair.publicKey, publicKey)) keys.set(ref, { primitive: "x25519", secret: pair.secret });
+        else other = otherSecret(ref.leaf, options.title);
       }
+      if (other !== undefined && keys.size === 0) throw other;
       return keys;
     },
     async close() {
