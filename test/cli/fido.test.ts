@@ -193,6 +193,16 @@ describe("recordings", () => {
     expect(shown.stdout.split("\n").slice(2)).toEqual(expect.arrayContaining(replayed.stdout.split("\n").slice(2, 10)));
   });
 
+  test("are told in words, and nothing is left to redact", async () => {
+    const trace = world.path("change.apdu");
+    const { stdout } = await officer.gets(0, `trace show ${trace}`);
+    expect(stdout).toMatch(/clientPIN changePIN +9000/);
+    expect(stdout).toContain("authenticatorGetInfo");
+    expect(stdout).not.toContain("unknown command");
+    const redacted = await officer.gets(0, `trace redact ${trace}`);
+    expect(redacted.stdout).toBe(readFileSync(trace, "utf8"));
+  });
+
   test("none is left behind when no authenticator was reached", async () => {
     const trace = world.path("none.apdu");
     await gets(7, `info --device sim:x --trace ${trace}`);

@@ -1,4 +1,5 @@
 import { hexNumber, toHex } from "../../bytes/hex.ts";
+import { type ExchangeNarrator, Fido2Narrator } from "../../cards/fido2/fido2-narrator.ts";
 import { recogniseAtr } from "../../cards/smartcard-hsm/atr.ts";
 import { type Narration, Narrator } from "../../cards/smartcard-hsm/narrator.ts";
 import { faultWords } from "../../transport/trace/fault-words.ts";
@@ -19,14 +20,14 @@ export interface ToldConnection {
 /** Puts a trace into words. Hand it one without secrets. */
 export function tellTrace(trace: Trace): ToldConnection[] {
   return trace.connections.map((connection) => {
-    const narrator = new Narrator();
+    const narrator = new Fido2Narrator(new Narrator());
     const card =
       connection.atr.length === 0 ? null : (recogniseAtr(connection.atr)?.name ?? "a card that is not known");
     return { connection, card, steps: connection.steps.map((step) => tellStep(step, narrator)) };
   });
 }
 
-function tellStep(step: TraceStep, narrator: Narrator): ToldStep {
+function tellStep(step: TraceStep, narrator: ExchangeNarrator): ToldStep {
   if (step.kind !== "exchange") {
     if (step.kind === "reset" || step.kind === "power-off") narrator.restart();
     return { kind: "event", step, words: eventWords(step) };

@@ -1,3 +1,4 @@
+import { fido2Redactor } from "../../cards/fido2/fido2-redactor.ts";
 import { smartCardHsmRedactor } from "../../cards/smartcard-hsm/redactor.ts";
 import {
   type LoadedTrace,
@@ -39,7 +40,10 @@ export async function readPublicTrace(context: CommandContext, path: string): Pr
 
 /** The trace as it may be published: bytes masked by the driver's rules, words that repeat them hidden. */
 export function withoutSecrets(trace: Trace): Trace {
-  return scrubTexts(trace, redactTrace(trace, smartCardHsmRedactor));
+  return scrubTexts(
+    trace,
+    redactTrace(trace, () => fido2Redactor(smartCardHsmRedactor())),
+  );
 }
 
 function formatOption(context: CommandContext): TraceFormat | undefined {
