@@ -382,6 +382,22 @@ describe("certificates on the token", () => {
     expect(early.stdout).toContain("NOT YET VALID");
   });
 
+  test("a Pico HSM, which lists neither certificates nor data files", async () => {
+    const pico = "--device sim:pico --pin env:PIN";
+    await officer.gets(0, "simulator create pico --profile pico");
+    await officer.initialised("pico");
+    await officer.gets(0, `key generate --type ec:p256 --label k ${pico}`);
+    await told(0, `cert self-sign k --subject CN=k --put --out ${path("pico.pem")} ${pico}`);
+    await told(0, `cert put ${path("ca.pem")} --authority ${pico}`);
+    const { certificates } = (await told(0, "cert list --device sim:pico")) as { certificates: { file: string }[] };
+    expect(certificates.map(file)).toEqual(["CE01", "CA01"]);
+    expect(cert(await told(0, "cert show ref:1 --device sim:pico"))).toMatchObject({ attestation: "CF01" });
+    expect(await told(0, `cert delete ref:1 --yes ${pico}`)).toMatchObject({ restored: true });
+    expect(await told(0, `cert delete ca:1 --yes ${pico}`)).toMatchObject({ restored: false });
+    expect((await told(0, "cert list --device sim:pico"))["certificates"]).toEqual([]);
+    await officer.gets(0, `cert csr k --subject CN=k ${pico}`);
+  });
+
   test("no secret in anything printed", () => {
     for (const secret of Object.values(secrets)) expect(world.printed).not.toContain(secret);
   });
