@@ -13,8 +13,8 @@ export function cborMap(...entries: readonly (readonly [CborKey, CborValue | und
 
 /**
  * CBOR in the canonical form of CTAP2: shortest integers, definite lengths, keys by major type, then length, then
- * bytes. For keys in shortest form that is the bytewise order of RFC 8949; cborg's own default (RFC 7049, length
- * before type) would put key -1 before key 24.
+ * bytes. For keys in shortest form that is the bytewise order of RFC 8949; the "length first" of RFC 7049, taken by its
+ * word, would put key -1 before key 24.
  */
 export function encodeCbor(value: CborValue): Uint8Array {
   return encode(value, rfc8949EncodeOptions);

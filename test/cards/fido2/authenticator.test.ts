@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { equal, utf8Bytes } from "../../../src/bytes/bytes.ts";
+import { concat, equal, utf8Bytes } from "../../../src/bytes/bytes.ts";
 import { fromHex, toHex } from "../../../src/bytes/hex.ts";
 import { Fido2Authenticator } from "../../../src/cards/fido2/authenticator.ts";
-import { type CborMap, cborMap } from "../../../src/cards/fido2/cbor.ts";
+import { type CborMap, cborMap, encodeCbor } from "../../../src/cards/fido2/cbor.ts";
 import { ctapOverCard } from "../../../src/cards/fido2/ctap-over-apdu.ts";
+import { HsmError } from "../../../src/errors.ts";
 import { FakeAuthenticator, type FakeOptions } from "./support/fake-authenticator.ts";
 import { RecordedToken, recordedRandomness, recording } from "./support/recorded-token.ts";
 
@@ -18,6 +19,12 @@ async function opened(setup: FakeOptions = {}) {
   const fake = new FakeAuthenticator({ credentials: [own], ...setup });
   return { fake, authenticator: await Fido2Authenticator.open(fake) };
 }
+
+/** The base point of P-256. */
+const generator = {
+  x: fromHex("6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296"),
+  y: fromHex("4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5"),
+};
 
 const secretOf = (authenticator: Fido2Authenticator, uv: boolean) =>
   authenticator.hmacSecret({ rpId, credentialId: own, salts: salts.slice(0, 1), uv, pin });
@@ -109,6 +116,27 @@ describe("hmac-secret", () => {
     await old.authenticator.hmacSecret(request);
     expect(old.fake.requests.get(2)?.get(5)).toEqual(new Map([["uv", true]]));
     expect(old.fake.requests.get(2)?.has(6)).toBe(false);
+  });
+
+  test("a key agreement key that is no point of P-256 is refused", async () => {
+    const x = new Uint8Array(32).fill(5);
+    for (const key of [
+      cborMap([1, 2], [3, -25], [-1, 1], [-2, x], [-3, x]),
+      cborMap([1, 1], [3, -25], [-1, 1], [-2, generator.x], [-3, generator.y]),
+      cborMap([1, 2], [3, -25], [-1, 2], [-2, generator.x], [-3, generator.y]),
+      cborMap([1, 2], [3, -25], [-1, 1], [-2, generator.x.subarray(1)], [-3, generator.y]),
+      cborMap([1, 2], [3, -25], [-1, 1], [-2, generator.x]),
+    ]) {
+      const { fake, authenticator } = await opened();
+      fake.instead.set("0602", [concat(Uint8Array.of(0), encodeCbor(cborMap([1, key])))]);
+      await expect(secretOf(authenticator, false)).rejects.toMatchObject({ code: "CTAP_ANSWER_INVALID" });
+    }
+    const { fake, authenticator } = await opened();
+    const good = cborMap([1, 2], [3, -25], [-1, 1], [-2, generator.x], [-3, generator.y]);
+    fake.instead.set("0602", [concat(Uint8Array.of(0), encodeCbor(cborMap([1, good])))]);
+    // A right point, though not of this authenticator: what it encrypts is then for somebody else.
+    await secretOf(authenticator, false).catch((error: unknown) => expect(error).toBeInstanceOf(HsmError));
+    expect(fake.commands).toContain("02");
   });
 
   test("a request longer than the token reads is not sent", async () => {
@@ -343,6 +371,9 @@ describe("other verbs", () => {
     await authenticator.reset();
     expect(authenticator.info.options["clientPin"]).toBe(false);
     expect(fake.commands.slice(-2)).toEqual(["07", "04"]);
+    await authenticator.setPin(utf8Bytes("98765"));
+    const request = { rpId, credentialId: own, salts: salts.slice(0, 1), uv: true };
+    await expect(authenticator.hmacSecret(request)).rejects.toMatchObject({ code: "FIDO_PIN_REQUIRED" });
   });
 
   test("config proves the PIN over the specification's bytes", async () => {
