@@ -121,7 +121,7 @@ export class Enroller {
       uv: fidoUv(args.text("fido-uv")),
       userName: "hsmadm vault",
     });
-    return { enrolment, name: args.flag("anonymous") ? "" : first.title };
+    return { enrolment, name: args.flag("anonymous") ? "" : labelOf(first) };
   }
 
   /** Asked without a touch: a device that holds one of the vault's credentials is no backup of itself. */
@@ -185,6 +185,11 @@ function holderOf(wish: SlotWish, leaves: readonly Leaf[]): SlotHolder {
   const [leaf] = leaves;
   if (leaf === undefined) throw new HsmError("UNEXPECTED", "unexpected", "a slot without a key");
   return { kind: "one", leaf };
+}
+
+/** A simulated device by the word that opens it, a real one as its maker calls it: where it is plugged in changes. */
+function labelOf({ name, title }: AuthenticatorHolder): string {
+  return name.startsWith("sim-fido:") ? name : title;
 }
 
 function fidoUv(text: string | undefined): "required" | "none" | undefined {

@@ -25,16 +25,16 @@ export async function policyRefusal(context: CommandContext, path: string): Prom
 }
 
 /** What to add to the command line for this slot: every device once, however many keys it holds. */
-function flagsOf({ holder }: Slot, serials: ReadonlyMap<string, string>): string {
+function flagsOf({ holder, label }: Slot, serials: ReadonlyMap<string, string>): string {
   const leaves = leavesOf(holder);
-  const devices = new Set(leaves.flatMap((leaf) => deviceOf(leaf, serials) ?? []));
+  const devices = new Set(leaves.flatMap((leaf) => deviceOf(leaf, label, serials) ?? []));
   const flags = devices.size === 0 ? [] : [`--device ${[...devices].join(",")}`];
   if (leaves.some(({ kind }) => kind === "passphrase")) flags.push("--passphrase prompt");
   if (leaves.some(({ kind }) => kind === "recovery")) flags.push("--recovery file:PATH");
   return flags.join(" ");
 }
 
-function deviceOf(leaf: Leaf, serials: ReadonlyMap<string, string>): string | undefined {
+function deviceOf(leaf: Leaf, label: string, serials: ReadonlyMap<string, string>): string | undefined {
   switch (leaf.kind) {
     case "card-ec":
     case "card-rsa":
@@ -43,7 +43,8 @@ function deviceOf(leaf: Leaf, serials: ReadonlyMap<string, string>): string | un
       return serial === undefined ? "auto" : (serials.get(serial) ?? serial);
     }
     case "fido2":
-      return `fido:${toHex(leaf.credential.aaguid).toLowerCase()}`;
+      // A simulated one goes by its name, which is the label unless somebody chose another.
+      return /^sim-fido:[\w.-]+$/.test(label) ? label : `fido:${toHex(leaf.credential.aaguid).toLowerCase()}`;
     default:
       return undefined;
   }
