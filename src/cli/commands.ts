@@ -4,7 +4,7 @@ import type { CommandSpec } from "./command-spec.ts";
 import { fidoCommands } from "./fido/fido-commands.ts";
 import { jwtCommands } from "./jwts/jwt-commands.ts";
 import { keyCommands } from "./keys/key-commands.ts";
-import { type OptionSpec, secretOptions } from "./options.ts";
+import { ackVault, type OptionSpec, secretOptions } from "./options.ts";
 import { shareCommands } from "./shares/share-commands.ts";
 import { vaultCommands } from "./vaults/vault-commands.ts";
 
@@ -82,6 +82,7 @@ export const commands: readonly CommandSpec[] = [
       { name: "no-pin-reset", describe: "the SO-PIN cannot unblock the user PIN" },
       { name: "pin-reset-only-counter", describe: "the SO-PIN unblocks the user PIN but sets no new one" },
       { name: "pka", value: "N-of-M", describe: "log in with N of M public keys" },
+      ackVault,
     ],
     load: () => import("./commands/device-init.ts"),
   },

@@ -36,6 +36,14 @@ const source = (name: string, what: string): OptionSpec => ({
   describe: `where ${what} comes from`,
 });
 
+/** Of commands that erase: a vault that nothing else opens has to be named. */
+export const ackVault: OptionSpec = {
+  name: "ack-vault",
+  value: "ID",
+  describe: "lose what is in this vault, which nothing else opens",
+  many: true,
+};
+
 export const secretOptions = {
   pin: source("pin", "the user PIN"),
   soPin: source("so-pin", "the SO-PIN (16 hex digits)"),

@@ -11,6 +11,7 @@ import { type InitOptions, planRows, readInitOptions } from "../init-plan.ts";
 import { pinWishes } from "../secrets/pin-wishes.ts";
 import { SecretReader } from "../secrets/secrets.ts";
 import { confirmDestruction } from "../terminal/confirm.ts";
+import { refuseLastOpener } from "../vaults/vault-guarded.ts";
 import { aligned, pinWords, simulatedMark, stakeWords, stateWords, tokenName, tokenTitle } from "../wording.ts";
 
 /** Erases the token and sets it up anew. */
@@ -83,7 +84,11 @@ function chosenSettings(
 async function confirmLoss(context: CommandContext, device: OpenDevice): Promise<void> {
   const { serial } = await device.card.identity();
   await confirmDestruction(context, {
-    losses: [`all keys, certificates and data on ${await tokenTitle(device)}`, "its user PIN, label and DKEK"],
+    losses: [
+      `all keys, certificates and data on ${await tokenTitle(device)}`,
+      "its user PIN, label and DKEK",
+      ...(await refuseLastOpener(context, device.card, await tokenName(device))),
+    ],
     serial: serial || device.card.channel.where,
     exact: device.exact,
   });

@@ -1,5 +1,5 @@
 import type { CommandSpec } from "../command-spec.ts";
-import { type OptionSpec, secretOptions } from "../options.ts";
+import { ackVault, type OptionSpec, secretOptions } from "../options.ts";
 
 const { pin, password } = secretOptions;
 
@@ -63,7 +63,7 @@ export const keyCommands: readonly CommandSpec[] = [
     words: ["key", "delete"],
     summary: "destroy a key",
     positional: key,
-    options: [pin],
+    options: [ackVault, pin],
     load: () => import("../commands/key-delete.ts"),
   },
   {
