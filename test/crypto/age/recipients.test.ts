@@ -258,6 +258,9 @@ describe("ssh-rsa", () => {
       { ...good, args: [...good.args, "more"] },
       { ...good, args: [encodeBase64(new Uint8Array(3))] },
       { ...good, body: good.body.subarray(1) },
+      { ...good, body: good.body.subarray(0, 255) },
+      { ...good, body: concat(Uint8Array.of(0), good.body) },
+      { ...good, body: concat(good.body, Uint8Array.of(0)) },
       { ...good, body: rsa.modulus },
       { ...good, body: new Uint8Array(256).fill(255) },
     ]) {
