@@ -202,15 +202,20 @@ describe("a touch", () => {
     if (command === select) expect(await send(poll)).toBe("6D00");
   });
 
-  test("that comes after the power was cut makes no credential", async () => {
+  test.each([
+    ["after", (cut: () => void, touch: () => void) => (cut(), touch())],
+    ["in the moment before", (cut: () => void, touch: () => void) => (touch(), cut())],
+  ])("that comes %s the power is cut resets nothing", async (_, inOrder) => {
     const { touch, now } = person();
     const authenticator = SimulatedAuthenticator.create(world(), { touch });
     await authenticator.transceive(fromHex(select));
     const saved: unknown[] = [];
     authenticator.onChange = (state) => void saved.push(state);
     expect(toHex(await authenticator.transceive(fromHex("80108000010700")))).toBe("029100");
-    authenticator.powerOn();
-    now("touched");
+    inOrder(
+      () => authenticator.powerOn(),
+      () => now("touched"),
+    );
     await authenticator.transceive(fromHex(select));
     expect(toHex(await authenticator.transceive(fromHex(getInfo)))).toMatch(/^00AE/);
     expect(saved).toEqual([]);
