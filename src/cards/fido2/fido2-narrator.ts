@@ -1,6 +1,6 @@
 import { type CommandApdu, decodeCommand } from "../../apdu/command.ts";
 import { meaningOf } from "../../apdu/status-word.ts";
-import { concat, equal } from "../../bytes/bytes.ts";
+import { asciiText, concat, equal } from "../../bytes/bytes.ts";
 import { toHex } from "../../bytes/hex.ts";
 import type { Narration, ToldExchange } from "../smartcard-hsm/narrator.ts";
 import { type Fact, fact } from "../smartcard-hsm/narrator-facts.ts";
@@ -45,7 +45,11 @@ export class Fido2Narrator implements ExchangeNarrator {
       const told = this.#elsewhere.narrate(exchange);
       const fido = selects && command?.data !== undefined && equal(command.data, fidoApplicationId);
       if (selects && (told.sw === 0x9000 || (told.sw ?? 0) >> 8 === 0x61)) this.#selected = fido;
-      return fido ? { ...told, command: [fact("application", "FIDO2")], whole: null } : told;
+      if (!fido) return told;
+      // FIDO_2_0 or U2F_V2, in ASCII.
+      const says = answer === null ? null : asciiText(answer.subarray(0, -2));
+      const facts = says === null || says === "" ? [] : [fact("says", says)];
+      return { ...told, command: [fact("application", "FIDO2")], answer: facts, whole: null };
     }
     const sw = answer === null || answer.length < 2 ? null : (answer.at(-2) ?? 0) * 256 + (answer.at(-1) ?? 0);
     const data = answer === null ? new Uint8Array(0) : answer.subarray(0, Math.max(0, answer.length - 2));

@@ -31,7 +31,7 @@ function cover(bytes: Uint8Array, ranges: readonly ByteRange[]): void {
 describe("a FIDO2 trace in words", () => {
   test("PIN, credential, secret: what was asked and what came, covered where it is secret", () => {
     const lines = told("assert-hmac-uv-1salt-p2");
-    expect(lines[0]).toMatch(/^SELECT application \[application FIDO2\] -> done /);
+    expect(lines[0]).toBe("SELECT application [application FIDO2] -> done [says FIDO_2_0]");
     expect(lines[3]).toMatch(
       /^clientPIN getPinUvAuthTokenUsingPinWithPermissions \[.*subcommand 9; .*PIN 32 bytes, hidden; permissions 2; service zkm\.example\] -> CTAP 00 OK \[token 48 bytes, hidden\]$/,
     );
