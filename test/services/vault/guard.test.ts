@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -111,6 +111,18 @@ describe("the vaults a token must not be lost to", () => {
     const other = await made(at, [b]);
     renameSync(other.path, path);
     expect(await guarded()).toMatchObject([{ role: "besides-recovery", seen: false }]);
+  });
+
+  test("an older file in its place counts for nothing", async () => {
+    const at = host();
+    const { path } = await made(at, [a], [paper]);
+    copyFileSync(path, `${path}.old`);
+    const vault = await openVault(path, [softwareSource([a])], { state: at.state });
+    vault.addSlot({ label: "", holder: { kind: "one", leaf: b.leaf }, proof: proofOf([b]) });
+    await vault.save();
+    await vault.close();
+    copyFileSync(`${path}.old`, path);
+    expect(await guardedVaults(at.state, { keys: [key(a)] })).toMatchObject([{ role: "one-of-several", seen: false }]);
   });
 
   test("a host that never met a vault knows of none", async () => {

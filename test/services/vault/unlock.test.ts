@@ -85,6 +85,17 @@ describe("the order", () => {
     expect(b.asked).toEqual([]);
   });
 
+  test("of two slots that wait for the same device the one that needs less is tried", async () => {
+    const vault = await locked(allOf(cardA, cardB), one(cardB));
+    const [a, b] = [softwareSource([cardA]), softwareSource([cardB])];
+    expect((await unlock({ ...vault, sources: [a, b] })).slot.id).toBe(2);
+    expect(a.asked).toEqual([]);
+    const cardsFirst = await locked(one(fido), allOf(cardA, cardB));
+    const f = softwareSource([fido]);
+    expect((await unlock({ ...cardsFirst, sources: [f, a, b] })).slot.id).toBe(2);
+    expect(f.asked).toEqual([]);
+  });
+
   test("two tokens with the same key: either opens, and only one is asked", async () => {
     const vault = await locked(one(cardA));
     const [a, clone] = [softwareSource([cardA], { title: "A" }), softwareSource([cardA], { title: "clone" })];

@@ -148,6 +148,22 @@ describe("two at a time", () => {
     expect(await content({ file, state })).toBe("new");
   });
 
+  test("nothing is asked of a token for a write that cannot be", async () => {
+    const { file } = await vaultOnce();
+    let asked = 0;
+    const vault = await openVault(file, [source]);
+    const leaf = { kind: "recovery", publicKey: x25519PublicKey(secret) } as const;
+    const proof = () => {
+      asked++;
+      return { primitive: "x25519", secret } as const;
+    };
+    vault.addSlot({ label: "", holder: { kind: "one", leaf }, proof });
+    await written(file);
+    await expect(vault.save()).rejects.toMatchObject({ code: "VAULT_CHANGED" });
+    expect(asked).toBe(0);
+    await vault.close();
+  });
+
   test("a file that changes in the last moment is not overwritten either", async () => {
     const { file, state } = await vaultOnce();
     const vault = await openVault(file, [source], { state });

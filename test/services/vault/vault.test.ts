@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { utf8Bytes } from "../../../src/bytes/bytes.ts";
+import { openSlot } from "../../../src/crypto/vault/open-slot.ts";
 import { lockedVault } from "../../../src/services/vault/locked-vault.ts";
 import type { NewSlot } from "../../../src/services/vault/open-vault.ts";
 import { createVault, openVault } from "../../../src/services/vault/vault.ts";
@@ -78,16 +79,20 @@ describe("a vault", () => {
     expect(readdirSync(folder).filter((name) => name.startsWith("."))).toEqual([]);
   });
 
-  test("never uses a file key, or a payload, twice", async () => {
+  test("never uses a file key twice, nor anything that hides it", async () => {
     const file = await vaultOf(one(card), one(paper));
     const vault = await openVault(file, [softwareSource([card])]);
-    const stanzas = new Set<string>();
+    const [keys, bodies] = [new Set<string>(), new Set<string>()];
     for (let i = 0; i < 3; i++) {
       await vault.save();
-      const { age } = await lockedVault(file);
-      for (const { body } of age.stanzas.filter(({ type }) => type !== "hsmadm/slot")) stanzas.add(String(body));
+      const { age, header, slotStanzas } = await lockedVault(file);
+      for (const { body } of age.stanzas.filter(({ type }) => type !== "hsmadm/slot")) bodies.add(String(body));
+      for (const slot of header.slots) {
+        keys.add(String(await openSlot(slot, slotStanzas.get(slot.id) ?? [], proofOf([card, paper]))));
+      }
     }
-    expect(stanzas.size).toBe(6);
+    expect(keys.size).toBe(3);
+    expect(bodies.size).toBe(6);
     await vault.close();
   });
 
