@@ -1,3 +1,4 @@
+import { ageCommands } from "./age/age-commands.ts";
 import { backupCommands } from "./backups/backup-commands.ts";
 import { certificateCommands } from "./certificates/certificate-commands.ts";
 import type { CommandSpec } from "./command-spec.ts";
@@ -22,6 +23,7 @@ export const nouns: Readonly<Record<string, string>> = {
   backup: "all keys: create, verify, list, restore, clone",
   fido: "FIDO2 authenticators: list, info, PIN",
   vault: "secrets that several tokens open: create, get, set, slot, …",
+  age: "keys for age and rage: recipients, identity",
   simulator: "simulated tokens: list, create, reset, serve, …",
   trace: "recordings: show, redact, convert, diff, replay",
   doctor: "find out why a reader or token does not work",
@@ -148,6 +150,7 @@ export const commands: readonly CommandSpec[] = [
   ...shareCommands,
   ...backupCommands,
   ...vaultCommands,
+  ...ageCommands,
   ...fidoCommands,
   {
     words: ["simulator", "serve"],

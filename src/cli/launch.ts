@@ -9,7 +9,7 @@ import { isatty } from "node:tty";
 import { fileURLToPath } from "node:url";
 import { Script } from "node:vm";
 
-type Command = Pick<typeof import("./main.ts"), "run" | "processIo" | "renderHelp">;
+type Command = Pick<typeof import("./main.ts"), "run" | "runAgePlugin" | "processIo" | "renderHelp">;
 
 const here = dirname(fileURLToPath(import.meta.url));
 /** `dist/`, seen from `dist/src/cli/`. */
@@ -62,7 +62,23 @@ export async function launch(argv: readonly string[]): Promise<void> {
     process.stdout.write(readFileSync(join(dist, "cli", "help.txt"), "utf8"));
     return;
   }
+  const { run, processIo } = loadCommand();
+  process.exitCode = await run([...argv], processIo());
+}
+
+/** `age-plugin-hsmadm`: the same code, with age at the other end of standard input and output. */
+export async function launchAgePlugin(argv: readonly string[]): Promise<void> {
+  const { runAgePlugin, processIo } = loadCommand();
+  const write = (bytes: Uint8Array): Promise<void> =>
+    new Promise((resolve, reject) => {
+      process.stdout.write(bytes, (error) => (error == null ? resolve() : reject(error)));
+    });
+  process.exitCode = await runAgePlugin({ argv, io: processIo(), input: process.stdin, write });
+  // age keeps its end open until this process is over.
+  process.stdin.destroy();
+}
+
+function loadCommand(): Command {
   const cache = join(dist, "cli", "hsmadm.cache");
-  const { exports } = loadBundle(join(dist, "cli", "hsmadm.cjs"), existsSync(cache) ? readFileSync(cache) : undefined);
-  process.exitCode = await exports.run([...argv], exports.processIo());
+  return loadBundle(join(dist, "cli", "hsmadm.cjs"), existsSync(cache) ? readFileSync(cache) : undefined).exports;
 }

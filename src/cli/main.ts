@@ -1,4 +1,5 @@
 import { exitCodes, HsmError } from "../errors.ts";
+import type { PluginProcess } from "./age/plugin.ts";
 import { readGlobals } from "./context.ts";
 import { asHsmError, type Failure, reportFailure } from "./failure.ts";
 import { isInterruption } from "./interruption.ts";
@@ -65,6 +66,12 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
   } finally {
     signals.off();
   }
+}
+
+/** The other program of the package: `age-plugin-hsmadm`, started by age. */
+export async function runAgePlugin(plugin: PluginProcess): Promise<number> {
+  const { runPlugin } = await import("./age/plugin.ts");
+  return runPlugin(plugin);
 }
 
 /** Exactly what `hsmadm --help` prints at 80 columns; the build keeps it beside the bundle. */

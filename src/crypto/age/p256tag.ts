@@ -38,7 +38,7 @@ export function wrapP256Tag(fileKey: Uint8Array, point: Uint8Array, ephemeral?: 
   const { enc, sharedSecret } = encapsulate(recipient.point, ephemeral);
   const { key, nonce } = keySchedule(sharedSecret, info);
   try {
-    const args = [encodeBase64(tagOf(enc, recipient)), encodeBase64(enc)];
+    const args = [encodeBase64(tagOf(enc, hashOf(recipient))), encodeBase64(enc)];
     return { type, args, body: sealFileKey(fileKey, key, nonce) };
   } finally {
     sharedSecret.fill(0);
@@ -52,8 +52,17 @@ export function wrapP256Tag(fileKey: Uint8Array, point: Uint8Array, ephemeral?: 
  */
 export function p256TagMatches(stanza: Stanza, point: Uint8Array): boolean {
   if (stanza.type !== type) return false;
+  return p256TagMatchesHash(stanza, hashOf(own(point)));
+}
+
+/**
+ * As {@link p256TagMatches}, for somebody who knows no more of the key than a hash.
+ * @param keyHash first 4 bytes of SHA-256 of the compressed point
+ */
+export function p256TagMatchesHash(stanza: Stanza, keyHash: Uint8Array): boolean {
+  if (stanza.type !== type) return false;
   const { tag, enc } = parsed(stanza);
-  return equal(tag, tagOf(enc, own(point)));
+  return equal(tag, tagOf(enc, keyHash));
 }
 
 /**
@@ -90,9 +99,12 @@ function parsed(stanza: Stanza): { readonly tag: Uint8Array; readonly enc: Uint8
   return { tag, enc };
 }
 
-function tagOf(enc: Uint8Array, recipient: P256Point): Uint8Array {
-  const hash = createHash("sha256").update(recipient.compressed).digest();
-  return hkdfExtract(info, concat(enc, hash.subarray(0, 4))).slice(0, 4);
+function tagOf(enc: Uint8Array, keyHash: Uint8Array): Uint8Array {
+  return hkdfExtract(info, concat(enc, keyHash)).slice(0, 4);
+}
+
+function hashOf({ compressed }: P256Point): Uint8Array {
+  return new Uint8Array(createHash("sha256").update(compressed).digest().subarray(0, 4));
 }
 
 function own(point: Uint8Array): P256Point {

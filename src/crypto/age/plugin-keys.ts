@@ -22,7 +22,11 @@ export type PluginIdentity =
   /** The device with this key. */
   | {
       readonly kind: "key";
-      /** First 4 bytes of SHA-256 of the public key, see {@link publicKeyTag}. */
+      /**
+       * See {@link publicKeyTag}. Of the bytes that the key's stanzas are tagged with, so that it shows without the key
+       * whether a file is meant for it: a compressed point on P-256, the key as SSH sends it for RSA, else the
+       * uncompressed point or the X25519 key.
+       */
       readonly tag: Uint8Array;
       /** Serial of the token it was on when the identity was printed: a hint. */
       readonly serial?: string | undefined;
@@ -31,7 +35,7 @@ export type PluginIdentity =
 const modeOfKey = 1;
 const tagBytes = 4;
 
-/** @param publicKey a point in uncompressed form, an X25519 key, a modulus without leading zeros */
+/** First 4 bytes of SHA-256 of a public key. */
 export function publicKeyTag(publicKey: Uint8Array): Uint8Array {
   return new Uint8Array(createHash("sha256").update(publicKey).digest().subarray(0, tagBytes));
 }

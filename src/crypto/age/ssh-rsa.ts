@@ -48,7 +48,12 @@ export function wrapSshRsa(fileKey: Uint8Array, key: RsaNumbers): Stanza {
  * @throws HsmError `AGE_FILE_INVALID` when it is an ssh-rsa stanza and malformed
  */
 export function sshRsaMatches(stanza: Stanza, key: RsaNumbers): boolean {
-  return stanza.type === type && equal(tagIn(stanza), sshRsaTag(key));
+  return sshRsaMatchesTag(stanza, sshRsaTag(key));
+}
+
+/** As {@link sshRsaMatches}, for somebody who knows no more of the key than its {@link sshRsaTag}. */
+export function sshRsaMatchesTag(stanza: Stanza, tag: Uint8Array): boolean {
+  return stanza.type === type && equal(tagIn(stanza), tag);
 }
 
 /**

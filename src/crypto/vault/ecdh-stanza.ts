@@ -37,7 +37,7 @@ export function wrapEcdh(
   try {
     return {
       type: stanzaTypes.ecdh,
-      args: [vaultFormatVersion, curve.name, encodeBase64(tagOf(enc, key.point)), encodeBase64(enc)],
+      args: [vaultFormatVersion, curve.name, encodeBase64(tagOf(enc, hashOf(key.point))), encodeBase64(enc)],
       body: seal(wrapping, fileKey),
     };
   } finally {
@@ -52,8 +52,17 @@ export function wrapEcdh(
  */
 export function ecdhMatches(stanza: Stanza, key: EcPublicKey): boolean {
   if (stanza.type !== stanzaTypes.ecdh) return false;
-  const { curve, tag, enc } = parseEcdh(stanza);
-  return curve.name === key.curve && equal(tag, tagOf(enc, key.point));
+  return parseEcdh(stanza).curve.name === key.curve && ecdhMatchesHash(stanza, hashOf(key.point));
+}
+
+/**
+ * As {@link ecdhMatches}, for somebody who knows no more of the key than a hash.
+ * @param keyHash first 4 bytes of SHA-256 of the uncompressed point
+ */
+export function ecdhMatchesHash(stanza: Stanza, keyHash: Uint8Array): boolean {
+  if (stanza.type !== stanzaTypes.ecdh) return false;
+  const { tag, enc } = parseEcdh(stanza);
+  return equal(tag, tagOf(enc, keyHash));
 }
 
 /**
@@ -93,9 +102,12 @@ function ecdhCurve(name: string): Curve | undefined {
   return name === "secp256r1" ? undefined : vaultCurve(name);
 }
 
-function tagOf(enc: Uint8Array, point: Uint8Array): Uint8Array {
-  const keyHash = new Uint8Array(createHash("sha256").update(point).digest()).subarray(0, tagBytes);
+function tagOf(enc: Uint8Array, keyHash: Uint8Array): Uint8Array {
   return hkdfExtract(utf8Bytes(domains.ecdhTag), concat(enc, keyHash)).subarray(0, tagBytes);
+}
+
+function hashOf(point: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash("sha256").update(point).digest().subarray(0, tagBytes));
 }
 
 function wrappingKey(curve: Curve, x: Uint8Array, enc: Uint8Array, point: Uint8Array): Uint8Array {
