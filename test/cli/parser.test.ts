@@ -143,7 +143,7 @@ describe("help and version", () => {
   test("renderHelp is what --help, -h and no words at all print", async () => {
     const help = await renderHelp();
     for (const argv of [["--help"], ["-h"], []]) {
-      expect(await world.run(argv)).toEqual({ code: 0, stdout: help, stderr: "" });
+      expect(await world.run(argv)).toMatchObject({ code: 0, stdout: help, stderr: "" });
     }
     expect(Math.max(...help.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
     for (const noun of new Set(commands.map((spec) => spec.words[0]))) expect(help).toContain(noun);
@@ -160,7 +160,7 @@ describe("help and version", () => {
   });
 
   test("--version", async () => {
-    expect(await world.run(["--version"])).toEqual({ code: 0, stdout: "0.0.0-test\n", stderr: "" });
+    expect(await world.run(["--version"])).toMatchObject({ code: 0, stdout: "0.0.0-test\n", stderr: "" });
     expect((await world.run(["--json", "--version"])).stdout).toBe("0.0.0-test\n");
   });
 });

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { secrets } from "./support/officer.ts";
 import { TestWorld, TypingPerson } from "./support/test-io.ts";
@@ -76,6 +76,8 @@ describe("each kind of slot opens the vault", () => {
       code: "VAULT_PASSPHRASE_WRONG",
     });
     await officer.gets(3, `vault open ${path} --device sim:one --pin env:PIN`);
+    await officer.gets(0, `vault open ${path} --passphrase env:PHRASE --device sim:unasked,sim-fido:unasked`);
+    expect(readdirSync(world.path("simulator")).filter((name) => name.includes("unasked"))).toEqual([]);
   });
 
   test("recovery: from its file, and typed back from paper", async () => {

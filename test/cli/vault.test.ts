@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { secrets } from "./support/officer.ts";
 import { TestWorld, TypingPerson } from "./support/test-io.ts";
@@ -200,6 +200,29 @@ test("the integrity over time: rollback and substitution are refused with the re
   writeFileSync(path, now);
   await officer.gets(0, `vault open ${path} --expect-id ${made.id} ${card}`);
   await officer.gets(0, `vault set ${path} c --in ${officer.file("c", "c")} --no-backup ${card}`);
+});
+
+test("an anchor on the card refuses an older file on a computer that has never seen it", async () => {
+  const path = await officer.vault("anchored", "one");
+  const home = world.path("third-home");
+  // The same card, another computer: what this one remembers of vaults is not there.
+  const elsewhere = async (argv: string, code: number) => {
+    cpSync(world.path("simulator"), `${home}/simulator`, { recursive: true });
+    const { stdout } = await officer.gets(code, `${argv} --json`, { env: { HSMADM_HOME: home } });
+    rmSync(home, { recursive: true });
+    return stdout;
+  };
+  const first = readFileSync(path);
+  await officer.gets(0, `vault set ${path} a --in ${officer.file("a", "a")} --anchor ${card}`);
+  const second = readFileSync(path);
+  await officer.gets(0, `vault set ${path} b --in ${officer.file("b", "b")} ${card}`);
+  expect(await elsewhere(`vault open ${path} ${card}`, 0)).toContain('"trust": "anchored"');
+  for (const old of [first, second]) {
+    writeFileSync(path, old);
+    expect(await elsewhere(`vault open ${path} ${card}`, 9)).toMatch(
+      /the token has seen 3[\s\S]*VAULT_ROLLBACK|VAULT_ROLLBACK[\s\S]*the token has seen 3/,
+    );
+  }
 });
 
 test("a first meeting is told with the id", async () => {

@@ -20,6 +20,7 @@ export class TokenHolder {
   readonly #pin: (device: OpenDevice, counter: PinState) => Promise<Uint8Array>;
   #held: Promise<Held<OpenToken>> | undefined;
   #title: string;
+  #device: OpenDevice | undefined;
 
   constructor(
     name: string,
@@ -42,15 +43,22 @@ export class TokenHolder {
       this.#open(async (device) => {
         const { serial } = await device.card.identity();
         this.#title = `card ${serial || this.name}${device.simulated ? ` (${simulatedMark})` : ""}`;
+        this.#device = device;
         await work({ device, options: { title: this.#title, pin: (counter) => this.#pin(device, counter) } });
       }),
     );
     return (await this.#held).thing;
   }
 
+  /** The token if it was opened; opens none. */
+  get opened(): OpenDevice | undefined {
+    return this.#device;
+  }
+
   async release(): Promise<void> {
     const held = await this.#held?.catch(() => undefined);
     this.#held = undefined;
+    this.#device = undefined;
     await held?.release();
   }
 }

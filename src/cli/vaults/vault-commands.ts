@@ -21,6 +21,7 @@ const opening: readonly OptionSpec[] = [
 const writing: readonly OptionSpec[] = [
   ...opening,
   { name: "no-backup", describe: "keep no copy of the file as it was (FILE.bak)" },
+  { name: "anchor", describe: "let the card that opens it keep id and generation from now on" },
 ];
 const enrolling: readonly OptionSpec[] = [
   { name: "label", value: "NAME", describe: "name of the new slot", many: true },
@@ -61,7 +62,9 @@ export const vaultCommands: readonly CommandSpec[] = [
       { name: "threshold", value: "K:KIND,KIND,KIND", describe: "a slot that takes any K of them", many: true },
       { name: "no-recovery", describe: "no recovery key: who loses the devices loses the vault" },
       ...enrolling,
-      ...writing.filter(({ name }) => !["expect-id", "allow-rollback", "recovery", "no-backup"].includes(name)),
+      ...writing.filter(
+        ({ name }) => !["expect-id", "allow-rollback", "recovery", "no-backup", "anchor"].includes(name),
+      ),
     ],
     manyDevices: true,
     load: () => import("../commands/vault-create.ts"),

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Anchor } from "../../services/vault/anchor.ts";
 import type { HostState } from "../../services/vault/host-state.ts";
 import type { OpenVault, SaveOutcome } from "../../services/vault/open-vault.ts";
 import type { CommandContext } from "../context.ts";
@@ -34,8 +35,10 @@ export async function withVault<T>(
   return withSources(context, options, async (sources) => {
     const { openVault } = await import("../../services/vault/vault.ts");
     const { write, only, except } = options;
+    const anchor = await vaultAnchor(context, path, sources);
     const vault = await openVault(path, sources.sources, {
       ...(await pinOptions(context)),
+      anchor,
       write,
       only,
       except,
@@ -47,6 +50,22 @@ export async function withVault<T>(
       await vault.close();
     }
   });
+}
+
+/** What the cards at hand remember of the vault, where there are any: one exchange more. */
+async function vaultAnchor(
+  { args }: CommandContext,
+  path: string,
+  { tokens }: VaultSources,
+): Promise<Anchor | undefined> {
+  if (tokens.length === 0) return undefined;
+  const [{ cardAnchor }, { lockedVault }] = await Promise.all([
+    import("../../services/vault/openers/card-anchor.ts"),
+    import("../../services/vault/locked-vault.ts"),
+  ]);
+  const { header } = await lockedVault(path);
+  const cards = () => tokens.flatMap(({ opened }) => opened?.card ?? []);
+  return cardAnchor(cards, { id: header.vaultId, begin: args.flag("anchor") });
 }
 
 /** What this host and the caller know of the vault. */
