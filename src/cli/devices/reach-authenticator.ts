@@ -22,8 +22,10 @@ export async function reachAuthenticator(
   switch (spec.kind) {
     case "simulated": {
       const { openSimulatedAuthenticator } = await import("./simulated-authenticator.ts");
+      const { vendorChannel } = await import("../../simulator/fido2/vendor-channel.ts");
       const channel = await openSimulatedAuthenticator(context, spec.name);
-      return inReader(context, channel, recorder, { spec: `sim-fido:${spec.name}`, simulated: true, replayed: false });
+      const facts = { spec: `sim-fido:${spec.name}`, simulated: true, replayed: false };
+      return { ...(await inReader(context, channel, recorder, facts)), vendorChannel: vendorChannel(channel) };
     }
     case "trace": {
       const { openTrace } = await import("./trace-device.ts");

@@ -6,7 +6,7 @@ import { type AuthenticatorStateFile, decodeAuthenticator, encodeAuthenticator }
 import { type AuthenticatorState, blankAuthenticator } from "./authenticator-state.ts";
 import { RequestMap } from "./cbor.ts";
 import { ctapCommands } from "./commands/table.ts";
-import { CtapRefusal, ctapStatus } from "./ctap-status.ts";
+import { CtapRefusal, ctapStatus, refuseCtap } from "./ctap-status.ts";
 import type { Device, Touch, TouchRequest } from "./device.ts";
 import { type AuthenticatorProfile, type AuthenticatorProfileName, authenticatorProfiles } from "./profile.ts";
 import { type AuthenticatorSession, newAuthenticatorSession } from "./session.ts";
@@ -98,11 +98,20 @@ export class SimulatedAuthenticator implements Device {
    * @returns status byte and CBOR map; 06 while another message is being worked on. Nothing is ever thrown
    */
   async ctap(message: Uint8Array, options: CtapOptions = {}): Promise<Uint8Array> {
+    return this.#alone(() => this.#execute(message), options);
+  }
+
+  /** As {@link ctap}, for a message of the maker's own commands: 01 where there are none. */
+  async vendor(_message: Uint8Array, options: CtapOptions = {}): Promise<Uint8Array> {
+    return this.#alone(async () => refuseCtap(ctapStatus.invalidCommand), options);
+  }
+
+  async #alone(work: () => Promise<Uint8Array>, options: CtapOptions): Promise<Uint8Array> {
     if (this.#running !== null) return Uint8Array.of(ctapStatus.channelBusy);
     this.#running = options;
     let answer: Uint8Array;
     try {
-      answer = concat(Uint8Array.of(ctapStatus.ok), await this.#execute(message));
+      answer = concat(Uint8Array.of(ctapStatus.ok), await work());
     } catch (error) {
       answer = Uint8Array.of(this.#statusOf(error));
     }
