@@ -1,4 +1,6 @@
 import type { PinKind } from "./pins.ts";
+import type { PossessionProof } from "./public-key-authentication/chip-authentication.ts";
+import type { DeviceEvidence } from "./token-status.ts";
 
 /** How careful the driver is with tries. */
 export interface AttemptPolicy {
@@ -7,6 +9,11 @@ export interface AttemptPolicy {
   /** SO-PIN tries that must remain after a failure. */
   readonly minSoTries: number;
   readonly memory?: RefusedPinMemory | undefined;
+  /**
+   * Whether this token may be given a PIN at all; asked once for each session, before the first one. Throws when not.
+   * @param prove has the token prove that it has its device key
+   */
+  readonly admit?: ((evidence: DeviceEvidence, prove: () => Promise<PossessionProof>) => Promise<void>) | undefined;
 }
 
 export const defaultAttemptPolicy: AttemptPolicy = { minTries: 1, minSoTries: 3 };

@@ -43,11 +43,21 @@ export class AttemptGate {
   readonly #session: Session;
   readonly #policy: AttemptPolicy;
   readonly #tokenKey: () => Promise<string>;
+  readonly #admit: () => Promise<void>;
   /** The last refused PIN of this run, so that it is not sent twice where no ledger is kept. */
   readonly #refused = new Map<PinKind, { pin: Uint8Array; triesLeft: number | null }>();
 
-  /** @param tokenKey reads the identity of the token, which also names it in messages */
-  constructor(session: Session, policy: AttemptPolicy, tokenKey: () => Promise<string>) {
+  /**
+   * @param tokenKey reads the identity of the token, which also names it in messages
+   * @param admit throws when this token may not be given a PIN
+   */
+  constructor(
+    session: Session,
+    policy: AttemptPolicy,
+    tokenKey: () => Promise<string>,
+    admit: () => Promise<void> = async () => undefined,
+  ) {
+    this.#admit = admit;
     this.#session = session;
     this.#policy = policy;
     this.#tokenKey = tokenKey;
@@ -63,6 +73,7 @@ export class AttemptGate {
   async run(attempt: Attempt): Promise<void> {
     const { which } = attempt;
     const key = await this.#tokenKey();
+    await this.#admit();
     const before = await this.#readCounter(which);
     const mustAsk = await this.#maySend(attempt, before);
     const { pin, command } = await attempt.present(before);

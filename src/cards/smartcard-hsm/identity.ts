@@ -37,7 +37,7 @@ export function identityOf(ef2F02: Uint8Array): TokenIdentity {
  * pico-hsm 6.6 puts a request without outer CAR (an empty 42) before its certificate: recording 05. What is wrong with
  * the request must not hide the certificate behind it.
  */
-function certificatesIn(ef2F02: Uint8Array): DeviceCertificates {
+export function certificatesIn(ef2F02: Uint8Array): DeviceCertificates {
   try {
     return parseDeviceCertificates(ef2F02);
   } catch (error) {

@@ -2,6 +2,7 @@ import { meaningOf } from "../../apdu/status-word.ts";
 import { hexNumber } from "../../bytes/hex.ts";
 import { type ErrorKind, HsmError } from "../../errors.ts";
 import { keyRefusals } from "./keys/key-refusals.ts";
+import { authenticationRefusals } from "./public-key-authentication/authentication-refusals.ts";
 
 /** What one status word means in one command. `{token}` in the texts is the token's name, `{key}` the key's. */
 export interface Refusal {
@@ -178,6 +179,7 @@ export const refusals = {
     28160: otherApplet,
   },
   ...keyRefusals({ notLoggedIn, full, otherApplet }),
+  ...authenticationRefusals({ notLoggedIn, full, otherApplet }),
 } as const satisfies Record<string, Readonly<Record<number, Refusal>>>;
 
 export type RefusableCommand = keyof typeof refusals;

@@ -10,14 +10,19 @@ import { type ApplicationInfo, selectApplication } from "./application.ts";
  */
 export type CommandNeeds = "nothing" | "login" | "attempt";
 
+/** What opened the session. */
+export type LoggedIn = "user-pin" | "so-pin" | "public-keys";
+
 /** The selected applet on one channel: who is logged in, and what a reset did to that. */
 export class Session {
   readonly channel: CardChannel;
   application: ApplicationInfo;
   /** How messages call the token: its serial once the certificate was read, the reader before. */
   token: string;
-  /** Which PIN was accepted last and is not known to be lost. */
-  loggedIn: "user-pin" | "so-pin" | null = null;
+  /** Which PIN was accepted last, or that the custodians' keys were, and is not known to be lost. */
+  loggedIn: LoggedIn | null = null;
+  /** Several commands share this login: it is not presented again, and nothing selects the applet unasked. */
+  keepsLogin = false;
   /** Turns false when the card or the reader refuses extended APDUs; then only short ones are sent. */
   extended = true;
   #selected = true;
@@ -47,8 +52,8 @@ export class Session {
     this.#selected = true;
   }
 
-  /** A PIN was accepted. */
-  noteLogin(which: "user-pin" | "so-pin"): void {
+  /** A PIN was accepted, or enough custodians have signed. */
+  noteLogin(which: LoggedIn): void {
     this.loggedIn = which;
     this.#loginLost = false;
   }

@@ -8,16 +8,24 @@ import { pinResetNotEnabled } from "./attempt-errors.ts";
 import { type AttemptPolicy, defaultAttemptPolicy } from "./attempt-policy.ts";
 import { fileIds } from "./file-ids.ts";
 import { deleteFile, listFiles, readFile, writeFile } from "./files.ts";
-import { identityOf } from "./identity.ts";
+import { certificatesIn, identityOf } from "./identity.ts";
 import { type InitializeSettings, initializeDevice, initializeOptions } from "./initialize.ts";
 import { readKeyDomains } from "./key-domains.ts";
 import { KeyVerbs } from "./keys/key-verbs.ts";
 import { changePin, queryPin, resetRetryCounter, verifyPin } from "./pin-commands.ts";
 import { checkUserPin, type PinKind, soPinBytes } from "./pins.ts";
 import { decodeTokenInfo, encodeTokenInfo } from "./pkcs15-token-info.ts";
+import { type PossessionProof, proveDeviceKey } from "./public-key-authentication/chip-authentication.ts";
+import { PublicKeyAuthentication } from "./public-key-authentication/public-key-authentication.ts";
 import { refusal } from "./refusals.ts";
-import { Session } from "./session.ts";
-import { type PinState, type TokenIdentity, type TokenStatus, tokenState } from "./token-status.ts";
+import { type LoggedIn, Session } from "./session.ts";
+import {
+  type DeviceEvidence,
+  type PinState,
+  type TokenIdentity,
+  type TokenStatus,
+  tokenState,
+} from "./token-status.ts";
 
 /**
  * A SmartCard-HSM with its applet selected: one verb for each thing it can do. PINs are bytes; an SO-PIN is the 8 raw
@@ -26,7 +34,10 @@ import { type PinState, type TokenIdentity, type TokenStatus, tokenState } from 
 export class SmartCardHsm extends KeyVerbs {
   readonly #session: Session;
   readonly #gate: AttemptGate;
+  readonly #policy: AttemptPolicy;
+  #admitted: Promise<void> | undefined;
   #identity: TokenIdentity | undefined;
+  #certificates: Uint8Array = new Uint8Array(0);
   /** `undefined`: not read yet. */
   #label: string | null | undefined;
   /** This driver initialised the token, without key domains: what domain 0 says is all there is. */
@@ -35,7 +46,13 @@ export class SmartCardHsm extends KeyVerbs {
   private constructor(session: Session, policy: AttemptPolicy) {
     super(session);
     this.#session = session;
-    this.#gate = new AttemptGate(session, policy, async () => (await this.identity()).key);
+    this.#policy = policy;
+    this.#gate = new AttemptGate(
+      session,
+      policy,
+      async () => (await this.identity()).key,
+      () => this.admit(),
+    );
   }
 
   /**
@@ -54,15 +71,54 @@ export class SmartCardHsm extends KeyVerbs {
     return this.#session.application;
   }
 
-  /** Which PIN this driver presented with success and still believes in. */
-  get loggedIn(): PinKind | null {
+  /** What this driver presented with success and still believes in: a PIN, or enough custodians' signatures. */
+  get loggedIn(): LoggedIn | null {
     return this.#session.loggedIn;
+  }
+
+  /** From now on the login there is serves every verb: no PIN is asked for or presented while it holds. */
+  keepLogin(): void {
+    this.#session.keepsLogin = true;
+  }
+
+  /** Login by custodians' keys. */
+  get publicKeys(): PublicKeyAuthentication {
+    return new PublicKeyAuthentication(this.#session, () => this.identity());
+  }
+
+  /** Throws where the policy wants a token of proved identity and this is none. Looked at once. */
+  async admit(): Promise<void> {
+    const { admit } = this.#policy;
+    if (admit === undefined) return;
+    this.#admitted ??= this.evidence().then((evidence) => admit(evidence, () => this.proveDeviceKey()));
+    return this.#admitted;
+  }
+
+  /** What the token gives of itself. */
+  async evidence(): Promise<DeviceEvidence> {
+    const identity = await this.identity();
+    const { application, channel } = this.#session;
+    let certificates: DeviceEvidence["certificates"] = null;
+    try {
+      if (this.#certificates.length > 0) certificates = certificatesIn(this.#certificates);
+    } catch (error) {
+      if (!(error instanceof HsmError)) throw error;
+    }
+    return { identity, certificates, application, where: channel.where };
+  }
+
+  /** Has the token prove that it has the key of its device certificate. Ends every login. */
+  async proveDeviceKey(): Promise<PossessionProof> {
+    const { certificates } = await this.evidence();
+    if (certificates === null) return { status: "not-proved", reason: "it has no device certificate" };
+    return proveDeviceKey(this.#session, certificates.device.publicKey);
   }
 
   /** Who the token is. Reads the device certificate once. */
   async identity(): Promise<TokenIdentity> {
     if (this.#identity === undefined) {
-      const identity = identityOf(await this.#readIfThere(fileIds.deviceCertificates));
+      this.#certificates = await this.#readIfThere(fileIds.deviceCertificates);
+      const identity = identityOf(this.#certificates);
       this.#identity = identity;
       if (identity.serial !== "") this.#session.token = identity.serial;
     }
@@ -96,6 +152,8 @@ export class SmartCardHsm extends KeyVerbs {
 
   /** Logs in as user. @throws see {@link AttemptGate.run} */
   async verifyUserPin(pin: OnceCounted<Uint8Array>): Promise<void> {
+    const { keepsLogin, loggedIn } = this.#session;
+    if (keepsLogin && (loggedIn === "user-pin" || loggedIn === "public-keys")) return;
     await this.#present("user-pin", pin, (value) => {
       checkUserPin(value, "current");
       return { pin: value, command: verifyPin("user-pin", value) };
@@ -180,7 +238,10 @@ export class SmartCardHsm extends KeyVerbs {
       session.application = { ...session.application, options, optionNames: optionNames(options) };
     }
     // A genuine token keeps its device key. An independent one may have made a new key and certificate.
-    if (session.application.profile !== "genuine") this.#identity = undefined;
+    if (session.application.profile !== "genuine") {
+      this.#identity = undefined;
+      this.#admitted = undefined;
+    }
     return chosen;
   }
 

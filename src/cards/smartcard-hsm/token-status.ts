@@ -1,4 +1,6 @@
+import type { DeviceCertificates } from "../../crypto/cvc/cvc.ts";
 import type { ChainVerdict } from "../../crypto/cvc/cvc-chain.ts";
+import type { ApplicationInfo } from "./application.ts";
 
 export type PinStateName =
   | "ready"
@@ -61,6 +63,16 @@ export interface TokenIdentity {
   readonly chain: ChainVerdict;
   /** The chain ends in hsmadm's own simulator root. */
   readonly simulated: boolean;
+}
+
+/** What a token gives of itself, for whoever judges it. */
+export interface DeviceEvidence {
+  readonly identity: TokenIdentity;
+  /** `null`: none, or none that can be read. */
+  readonly certificates: DeviceCertificates | null;
+  readonly application: ApplicationInfo;
+  /** Where it is, as messages say it. */
+  readonly where: string;
 }
 
 /** The one word for a token (reference 06, section 6.1). */
