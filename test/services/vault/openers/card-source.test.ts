@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { TransportError } from "../../../../src/apdu/transport-error.ts";
 import { utf8Bytes } from "../../../../src/bytes/bytes.ts";
 import { fromHex } from "../../../../src/bytes/hex.ts";
 import { algorithmIds } from "../../../../src/cards/smartcard-hsm/keys/algorithms.ts";
@@ -192,5 +193,30 @@ describe("a card as a source of keys", () => {
     await withKeys(made, (card) => card.generateKeyPair({ type: { kind: "ec", curve: "secp192r1" }, label: "small" }));
     const { card, options } = await opened(made);
     await expect(enrolCardKey(card, "small", options)).rejects.toMatchObject({ code: "VAULT_KEY_UNSUITABLE" });
+  });
+
+  test("a card that is pulled at any moment is a transport fault, and the PIN is sent once at most", async () => {
+    const made = await token("source pulled");
+    await withKeys(made, (card) => card.generateKeyPair({ type: p256, label: "vault" }));
+    const { card, options } = await opened(made);
+    const { leaf } = await enrolCardKey(card, "vault", options);
+    const wanted = ref(leaf);
+    // SELECT, certificate of the key, its metadata, identity, counter, VERIFY, ECDH.
+    for (let at = 1; at < 7; at++) {
+      for (const when of ["before", "after"] as const) {
+        const channel = new PulledCard(made, { at, when });
+        const pulled = await openOn(channel);
+        const source = cardSource(pulled, options);
+        const use = async () => {
+          await source.match([wanted]);
+          const key = (await source.keys([wanted])).get(wanted);
+          if (key?.primitive === "ecdh") await key.agree(generator);
+        };
+        await expect(use(), `${when} ${at}`).rejects.toBeInstanceOf(TransportError);
+        expect(channel.count(0x20)).toBeLessThanOrEqual(2);
+      }
+    }
+    const after = await opened(made);
+    expect(await after.card.pinState("user-pin")).toMatchObject({ triesLeft: 3 });
   });
 });
