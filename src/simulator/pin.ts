@@ -1,6 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { SW } from "../apdu/status-word.ts";
 import { type Card, refuse } from "./card.ts";
+import { keysComplete } from "./public-key-login.ts";
 import type { StoredPin } from "./token-state.ts";
 
 /** Tries of the SO-PIN, fixed (reference 06 section 6.3). */
@@ -54,12 +55,18 @@ export function mostTries(length: number): number {
 
 /** Ends the logins that presenting a PIN ends. */
 export function beforePresenting(card: Card, which: "user" | "so"): void {
-  if (which === "user" || card.profile.oneLogin) card.session.userLogin = false;
+  if (which === "user" || card.profile.oneLogin) {
+    card.session.userLogin = false;
+    card.session.pinVerified = false;
+  }
   if (which === "so" || card.profile.oneLogin) card.session.soLogin = false;
 }
 
 export function logIn(card: Card, which: "user" | "so"): void {
   if (which === "so") card.session.soLogin = true;
-  // A pico's one flag: set by either PIN, unless keys have to log in.
-  if (which === "user" || card.profile.oneLogin) card.session.userLogin = card.state.publicKeys === null;
+  if (which === "so" && !card.profile.oneLogin) return;
+  // A pico's one flag: set by either PIN, unless keys have to log in. There the keys' own login ends with the old one.
+  const keysLetIn = card.profile.name === "genuine" && keysComplete(card);
+  card.session.userLogin = card.state.publicKeys === null || keysLetIn;
+  card.session.pinVerified = true;
 }

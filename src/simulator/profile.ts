@@ -48,6 +48,12 @@ export interface CardProfile {
   readonly ecdhTellsY: boolean;
   /** PSS (40) takes a DigestInfo as well as a hash. */
   readonly pssTakesDigestInfo: boolean;
+  /** Public keys that can be registered for a login. */
+  readonly mostPublicKeys: number;
+  /** A key is registered only when its device vouches for it, and that device's certificate leads to the root. */
+  readonly checksRegisteredKeys: boolean;
+  /** A new challenge makes the answers to the last one worthless: all custodians sign the same. */
+  readonly oneChallengeForAll: boolean;
   readonly sw: {
     /** Data that make no sense. */
     readonly malformed: number;
@@ -58,6 +64,14 @@ export interface CardProfile {
     readonly noKey: number;
     readonly wrongKeyType: number;
     readonly publicKeysNotConfigured: number;
+    /** No holder was selected whose key could check a registration. */
+    readonly noSigner: number;
+    /** A certificate or a registration with a signature that is not its issuer's. */
+    readonly wrongSignature: number;
+    /** What PSO VERIFY CERTIFICATE cannot read. */
+    readonly malformedCertificate: number;
+    /** EXTERNAL AUTHENTICATE with a signature that is no answer to the challenge. */
+    readonly wrongAnswer: number;
     /** INITIALIZE with a wrong SO-PIN: OpenSC takes 6985 and 6986 for it (choice). */
     readonly initializeWrongSoPin: number;
     /** Import of a share that is not expected. */
@@ -98,6 +112,9 @@ const genuine: CardProfile = {
   updateReplaces: false,
   ecdhTellsY: true,
   pssTakesDigestInfo: false,
+  mostPublicKeys: 90,
+  checksRegisteredKeys: true,
+  oneChallengeForAll: false,
   sw: {
     malformed: SW.wrongData,
     algorithmNotAllowed: SW.functionNotSupported,
@@ -107,6 +124,10 @@ const genuine: CardProfile = {
     noKey: SW.referencedDataNotFound,
     wrongKeyType: SW.functionNotSupported,
     publicKeysNotConfigured: SW.conditionsNotSatisfied,
+    noSigner: SW.referencedDataNotFound,
+    wrongSignature: SW.conditionsNotSatisfied,
+    malformedCertificate: SW.wrongData,
+    wrongAnswer: SW.securityStatusNotSatisfied,
     initializeWrongSoPin: SW.conditionsNotSatisfied,
     shareNotExpected: SW.conditionsNotSatisfied,
     domainPending: SW.conditionsNotSatisfied,
@@ -140,6 +161,9 @@ const pico: CardProfile = {
   updateReplaces: true,
   ecdhTellsY: false,
   pssTakesDigestInfo: true,
+  mostPublicKeys: 8,
+  checksRegisteredKeys: false,
+  oneChallengeForAll: true,
   sw: {
     malformed: SW.wrongLength,
     algorithmNotAllowed: SW.conditionsNotSatisfied,
@@ -149,6 +173,10 @@ const pico: CardProfile = {
     noKey: SW.fileNotFound,
     wrongKeyType: 0x6400,
     publicKeysNotConfigured: SW.wrongP1P2,
+    noSigner: SW.referencedDataNotFound,
+    wrongSignature: SW.conditionsNotSatisfied,
+    malformedCertificate: SW.referenceDataNotUsable,
+    wrongAnswer: SW.conditionsNotSatisfied,
     initializeWrongSoPin: SW.conditionsNotSatisfied,
     shareNotExpected: SW.noCurrentFile,
     domainPending: SW.referencedDataNotFound,

@@ -7,7 +7,7 @@ import { type Card, ok, Refusal } from "./card.ts";
 import { commands } from "./commands/table.ts";
 import { factoryIdentity } from "./device-identity.ts";
 import { type CardProfile, type ProfileName, profiles } from "./profile.ts";
-import { newSession, type Session } from "./session.ts";
+import { forgetLogins, newSession, type Session } from "./session.ts";
 import { decodeState, encodeState, type TokenStateFile } from "./state-file.ts";
 import { blankState, type TokenState } from "./token-state.ts";
 import type { SimulatorWorld } from "./world.ts";
@@ -62,9 +62,9 @@ export class SimulatedToken implements Card {
 
   /** Power on after power off, and the reader's reset. @returns the ATR */
   reset(): Uint8Array {
-    const { userLogin, soLogin } = this.#session;
+    const { userLogin, soLogin, pinVerified, keyLogin } = this.#session;
     this.#session = newSession();
-    if (!this.profile.resetEndsLogin) Object.assign(this.#session, { userLogin, soLogin });
+    if (!this.profile.resetEndsLogin) Object.assign(this.#session, { userLogin, soLogin, pinVerified, keyLogin });
     return this.profile.atr;
   }
 
@@ -143,8 +143,7 @@ export class SimulatedToken implements Card {
   #forgetSince(): void {
     if (this.#saved === undefined) return;
     this.#state = decodeState(this.#saved);
-    this.#session.userLogin = false;
-    this.#session.soLogin = false;
+    forgetLogins(this.#session);
   }
 }
 

@@ -1,7 +1,15 @@
 import { fromHex, toHex } from "../bytes/hex.ts";
 import { HsmError } from "../errors.ts";
 import type { ProfileName } from "./profile.ts";
-import type { DeviceIdentity, KeyDomain, KeyRules, StoredKey, StoredPin, TokenState } from "./token-state.ts";
+import type {
+  DeviceIdentity,
+  KeyDomain,
+  KeyRules,
+  PublicKeyLogin,
+  StoredKey,
+  StoredPin,
+  TokenState,
+} from "./token-state.ts";
 
 /**
  * The state of a simulated token as JSON; bytes are hex, file and key ids four and two hex digits.
@@ -18,7 +26,7 @@ export interface TokenStateFile {
   readonly transportPin: boolean;
   readonly userPin: PinFile | null;
   readonly soPin: PinFile | null;
-  readonly publicKeys: { readonly total: number; readonly required: number } | null;
+  readonly publicKeys: PublicKeysFile | null;
   readonly keyDomains: readonly (DomainFile | null)[];
   readonly keys: Readonly<Record<string, KeyFile>>;
   readonly files: Readonly<Record<string, string>>;
@@ -38,6 +46,12 @@ interface PinFile {
   readonly value: string;
   readonly tries: number;
   readonly triesLeft: number;
+}
+interface PublicKeysFile {
+  readonly total: number;
+  readonly required: number;
+  /** Not in files written before keys could be registered. */
+  readonly registered?: readonly { readonly chr: string; readonly curve: string; readonly point: string }[];
 }
 interface DomainFile {
   readonly shares: number;
@@ -75,7 +89,13 @@ export function encodeState(state: TokenState): TokenStateFile {
     transportPin: state.transportPin,
     userPin: userPin === null ? null : { ...userPin, value: toHex(userPin.value) },
     soPin: soPin === null ? null : { ...soPin, value: toHex(soPin.value) },
-    publicKeys: publicKeys === null ? null : { ...publicKeys },
+    publicKeys:
+      publicKeys === null
+        ? null
+        : {
+            ...publicKeys,
+            registered: publicKeys.registered.map((key) => ({ ...key, point: toHex(key.point) })),
+          },
     keyDomains: state.keyDomains.map((domain) => (domain === null ? null : { ...domain, key: toHex(domain.key) })),
     keys: Object.fromEntries([...state.keys].map(([id, key]) => [hexId(id, 2), encodeKey(key)])),
     files: Object.fromEntries([...state.files].map(([id, content]) => [hexId(id, 4), toHex(content)])),
@@ -114,7 +134,7 @@ export function decodeState(json: unknown): TokenState {
     transportPin: flag(root["transportPin"], "transportPin"),
     userPin: decodePin(root["userPin"], "userPin"),
     soPin: decodePin(root["soPin"], "soPin"),
-    publicKeys: root["publicKeys"] === null ? null : decodeCounts(record(root["publicKeys"], "publicKeys")),
+    publicKeys: root["publicKeys"] === null ? null : decodeKeyLogin(record(root["publicKeys"], "publicKeys")),
     keyDomains: list(root["keyDomains"], "keyDomains").map(decodeDomain),
     keys: new Map(entries(root["keys"], "keys", 2).map(([id, key]) => [id, decodeKey(record(key, "key"))])),
     files: new Map(entries(root["files"], "files", 4).map(([id, content]) => [id, hex(content, "file")])),
@@ -137,11 +157,18 @@ function decodePin(json: unknown, what: string): StoredPin | null {
   return { value: hex(pin["value"], what), tries, triesLeft: whole(pin["triesLeft"], `${what}.triesLeft`, tries) };
 }
 
-function decodeCounts(json: Readonly<Record<string, unknown>>): { total: number; required: number } {
-  return {
-    total: whole(json["total"], "publicKeys.total", 90),
-    required: whole(json["required"], "publicKeys.required", 90),
-  };
+function decodeKeyLogin(json: Readonly<Record<string, unknown>>): PublicKeyLogin {
+  const total = whole(json["total"], "publicKeys.total", 90);
+  const registered = list(json["registered"] ?? [], "publicKeys.registered").map((key) => {
+    const { chr, curve, point } = record(key, "registered key");
+    return {
+      chr: text(chr, "registered key chr"),
+      curve: text(curve, "registered key curve"),
+      point: hex(point, "registered key"),
+    };
+  });
+  if (registered.length > total) throw invalid("more keys are registered than there is room for");
+  return { total, required: whole(json["required"], "publicKeys.required", 90), registered };
 }
 
 function decodeDomain(json: unknown): KeyDomain | null {

@@ -13,7 +13,7 @@ export interface TokenState {
   userPin: StoredPin | null;
   soPin: StoredPin | null;
   /** Public key authentication: keys that may be registered, and how many must answer. */
-  publicKeys: { total: number; required: number } | null;
+  publicKeys: PublicKeyLogin | null;
   /** By index; `null`: there is room for the domain, but it was not created. Empty: no key can ever leave. */
   keyDomains: (KeyDomain | null)[];
   /** By key id (01-FF). */
@@ -35,6 +35,22 @@ export interface StoredPin {
   value: Uint8Array;
   readonly tries: number;
   triesLeft: number;
+}
+
+export interface PublicKeyLogin {
+  readonly total: number;
+  readonly required: number;
+  /** By index, without gaps. */
+  readonly registered: RegisteredKey[];
+}
+
+/** Public key of a custodian. */
+export interface RegisteredKey {
+  /** CHR of the custodian's key, not of the device it is on. */
+  readonly chr: string;
+  readonly curve: string;
+  /** Uncompressed. */
+  readonly point: Uint8Array;
 }
 
 export interface KeyDomain {
@@ -61,6 +77,7 @@ export type StoredKey =
 export const options = {
   resetRetryCounter: 0x0001,
   transportPin: 0x0002,
+  replaceKeys: 0x0008,
   combined: 0x0010,
   resetOnly: 0x0020,
 } as const;

@@ -5,7 +5,8 @@ import { type Card, type CommandHandler, dataOf, ok, refuse } from "../card.ts";
 import { selfMadeIdentity } from "../device-identity.ts";
 import { newKeyDomain } from "../key-domain.ts";
 import { isRight, mostTries, soPinLength, soPinTries, storedPin, userPinLength } from "../pin.ts";
-import { blankState, type DeviceIdentity, options, type TokenState } from "../token-state.ts";
+import { forgetLogins } from "../session.ts";
+import { blankState, type DeviceIdentity, options, type PublicKeyLogin, type TokenState } from "../token-state.ts";
 
 /** What INITIALIZE DEVICE asks for, checked. */
 interface Settings {
@@ -15,7 +16,7 @@ interface Settings {
   readonly tries: number;
   /** `null`: no tag 92. */
   readonly shares: number | null;
-  readonly publicKeys: { readonly total: number; readonly required: number } | null;
+  readonly publicKeys: PublicKeyLogin | null;
   /** `null`: no tag 97. */
   readonly domains: number | null;
 }
@@ -36,7 +37,8 @@ export const initializeDevice: CommandHandler = async (card, command) => {
   }
   const blank = blankState(state.profile, deviceAfter(card, settings));
   Object.assign(state, blank, stateFor(card, settings));
-  Object.assign(card.session, { userLogin: false, soLogin: false, currentFile: null });
+  forgetLogins(card.session);
+  card.session.currentFile = null;
   if (card.profile.oneLogin) card.session.userLogin = settings.publicKeys === null;
   card.changed();
   return ok();
@@ -84,7 +86,7 @@ function readSettings(card: Card, data: Uint8Array): Settings {
   const userPin = value(0x81);
   const keyCounts = value(0x93);
   const tries = byte(0x91) ?? 3;
-  const publicKeys = keyCounts === null ? null : readKeyCounts(keyCounts, malformed);
+  const publicKeys = keyCounts === null ? null : readKeyCounts(card, keyCounts);
   if (userPin === null ? card.profile.checksPinRules && publicKeys === null : userPin.length > userPinLength.max) {
     refuse(malformed);
   }
@@ -112,9 +114,10 @@ function readSettings(card: Card, data: Uint8Array): Settings {
   };
 }
 
-function readKeyCounts(counts: Uint8Array, malformed: number): { total: number; required: number } {
+function readKeyCounts({ profile }: Card, counts: Uint8Array): PublicKeyLogin {
+  const { malformed } = profile.sw;
   const [total, required] = counts;
   if (total === undefined || required === undefined || counts.length !== 2) return refuse(malformed);
-  if (total < 1 || total > 90 || required < 1 || required > total) return refuse(malformed);
-  return { total, required };
+  if (total < 1 || total > profile.mostPublicKeys || required < 1 || required > total) return refuse(malformed);
+  return { total, required, registered: [] };
 }

@@ -4,6 +4,7 @@ import { fromHex } from "../../bytes/hex.ts";
 import { encodeTlv } from "../../bytes/tlv.ts";
 import { type Card, type CommandHandler, dataOf, ok, refuse } from "../card.ts";
 import { fileContent, isKeyFile, keyRulesOf } from "../file-system.ts";
+import { forgetLogins } from "../session.ts";
 import type { KeyRules } from "../token-state.ts";
 
 /** OID 1.3.6.1.4.1.24991.2.1 as an application identifier (reference 01 section 1.1). */
@@ -29,7 +30,8 @@ function selectApplication(card: Card, id: Uint8Array, p2: number) {
   // Another applet than ours: the one that was selected stays so.
   if (!equal(id, applicationId)) refuse(SW.fileNotFound);
   if (card.profile.name === "genuine" ? p2 !== 0x00 && p2 !== 0x04 && p2 !== 0x0c : p2 > 0x07) refuse(SW.wrongP1P2);
-  Object.assign(card.session, { selected: true, userLogin: false, soLogin: false, currentFile: null });
+  forgetLogins(card.session);
+  Object.assign(card.session, { selected: true, currentFile: null });
   const { platform, version } = card.profile;
   const information = encodeTlv(0x85, bigEndian(card.state.options, 2), Uint8Array.of(platform, ...version));
   if (card.profile.name === "genuine") {

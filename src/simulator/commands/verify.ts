@@ -1,7 +1,7 @@
 import { SW } from "../../apdu/status-word.ts";
 import { type Card, type CommandHandler, dataOf, ok, refuse } from "../card.ts";
 import { beforePresenting, isRight, logIn, soPinLength, triesLeft, userPinLength, wrongPin } from "../pin.ts";
-import { options } from "../token-state.ts";
+import { keysComplete, pinIsWantedToo } from "../public-key-login.ts";
 
 export const userPinReference = 0x81;
 export const soPinReference = 0x88;
@@ -15,7 +15,10 @@ export const verify: CommandHandler = async (card, command) => {
   // 85 and 86 are biometric templates: any other answer than 6A88 makes OpenSC believe in a PIN pad.
   if (p2 !== userPinReference && p2 !== soPinReference) refuse(SW.referencedDataNotFound);
   const which = p2 === userPinReference ? "user" : "so";
-  if (which === "user") refuseUnusableUserPin(card, data.length > 0);
+  if (which === "user") {
+    if (card.state.transportPin) refuse(SW.referenceDataNotUsable);
+    if (keysStandBefore(card, data.length > 0)) return ok();
+  }
   const pin = (which === "user" ? card.state.userPin : card.state.soPin) ?? refuse(SW.referencedDataNotFound);
   if (data.length === 0) {
     if (which === "user" ? card.session.userLogin : card.session.soLogin) return ok();
@@ -29,12 +32,16 @@ export const verify: CommandHandler = async (card, command) => {
   return ok();
 };
 
-function refuseUnusableUserPin(card: Card, presenting: boolean): void {
-  const { state, profile } = card;
-  if (state.transportPin) refuse(SW.referenceDataNotUsable);
-  if (state.publicKeys === null || profile.name === "pico") return;
-  const combined = (state.options & options.combined) !== 0;
-  // Keys log in instead of the PIN (6300), or both must: registering keys is for a later version of the simulator.
+/**
+ * Where keys log in, a genuine token has no use for the PIN (6300, or 9000 once they have), or wants it only after them.
+ * @returns whether the status query is answered by the keys alone
+ */
+function keysStandBefore(card: Card, presenting: boolean): boolean {
+  if (card.state.publicKeys === null || card.profile.name === "pico") return false;
+  if (pinIsWantedToo(card)) {
+    if (presenting && !keysComplete(card)) refuse(SW.conditionsNotSatisfied);
+    return false;
+  }
   if (presenting) refuse(SW.conditionsNotSatisfied);
-  if (!combined) refuse(SW.verificationFailed);
+  return card.session.userLogin || refuse(SW.verificationFailed);
 }
