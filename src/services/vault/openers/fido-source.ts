@@ -38,7 +38,7 @@ export function fidoSource(authenticator: VaultAuthenticator, options: FidoSourc
         if (failed !== undefined) throw failed.error;
         const { credential, publicKey } = ref.leaf;
         const pair = await credentialPair(authenticator, credential, options.pin).catch((error: unknown) => {
-          failed = { error };
+          if (!aboutOneCredential(error)) failed = { error };
           throw error;
         });
         secrets.push(pair.secret);
@@ -108,6 +108,11 @@ export async function credentialPair(
   } finally {
     output.fill(0);
   }
+}
+
+/** A credential that is not here says nothing of the device's others; everything else stands for the whole device. */
+function aboutOneCredential(error: unknown): boolean {
+  return error instanceof HsmError && ["device", "check-failed", "not-supported"].includes(error.kind);
 }
 
 /** The device says it is its credential, and gives another secret: with and without PIN the two differ. */

@@ -161,4 +161,19 @@ describe("a FIDO2 authenticator as a source of keys", () => {
     });
     expect(device.asked).toEqual(["holds 1"]);
   });
+
+  test("a credential it does not have after all leaves its others in play; a PIN it refused does not", async () => {
+    const device = new Device();
+    const [stranger, own] = [await enrolled(device, 1), await enrolled(device, 2)];
+    const source = fidoSource(device, options);
+    device.refuses = new HsmError("FIDO_NO_CREDENTIAL", "device", "not here");
+    await expect(source.keys([stranger])).rejects.toMatchObject({ code: "FIDO_NO_CREDENTIAL" });
+    device.refuses = undefined;
+    expect([...(await source.keys([own])).keys()]).toEqual([own]);
+
+    device.refuses = new HsmError("FIDO_PIN_WRONG", "authentication", "wrong");
+    await expect(source.keys([stranger])).rejects.toMatchObject({ code: "FIDO_PIN_WRONG" });
+    device.refuses = undefined;
+    await expect(source.keys([own])).rejects.toMatchObject({ code: "FIDO_PIN_WRONG" });
+  });
 });
