@@ -98,6 +98,7 @@ describe("headers", () => {
     ["a space at the end", text("age-encryption.org/v1", "-> t ", "", `--- ${mac}`), "single spaces"],
     ["letters beyond ASCII", text("age-encryption.org/v1", "-> é", "", `--- ${mac}`), "single spaces"],
     ["a body line that is not canonical", text("age-encryption.org/v1", "-> t", "AB", `--- ${mac}`), "canonical"],
+    ["a body line too long", text("age-encryption.org/v1", "-> t", "A".repeat(66), `--- ${mac}`), "64 columns"],
     ["scrypt and another", text("age-encryption.org/v1", "-> scrypt a 1", "", "-> t", "", `--- ${mac}`), "only one"],
   ])("%s: refused", (_, file, problem) => {
     const error = refusal(() => parseAgeHeader(file));

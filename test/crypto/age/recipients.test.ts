@@ -1,4 +1,4 @@
-import { constants, createECDH, generateKeyPairSync, privateDecrypt } from "node:crypto";
+import { constants, createECDH, generateKeyPairSync, privateDecrypt, publicEncrypt } from "node:crypto";
 import { Decrypter, Encrypter, generateIdentity, identityToRecipient } from "age-encryption";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -244,7 +244,13 @@ describe("ssh-rsa", () => {
       refusals.add(error.code);
     }
     const long = wrapSshRsa(new Uint8Array(17), rsa);
-    refusals.add((await refusalOf(unwrapSshRsa(long, rsa, raw))).code);
+    const oaep = { key: pair.publicKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: "sha256" };
+    const otherLabel = publicEncrypt({ ...oaep, oaepLabel: utf8Bytes("age-encryption.org/v1/rsa") }, key);
+    const noLabel = publicEncrypt(oaep, key);
+    const pkcs1 = publicEncrypt({ key: pair.publicKey, padding: constants.RSA_PKCS1_PADDING }, key);
+    for (const body of [long.body, otherLabel, noLabel, pkcs1]) {
+      refusals.add((await refusalOf(unwrapSshRsa({ ...good, body }, rsa, raw))).code);
+    }
     expect([...refusals]).toEqual(["DECRYPTION_FAILED"]);
   });
 
