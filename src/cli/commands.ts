@@ -189,12 +189,14 @@ export const commands: readonly CommandSpec[] = [
     words: ["simulator", "reset"],
     summary: "back to the factory state; its keys are gone",
     positional: { name: "NAME", describe: "sim:NAME, sim-fido:NAME or NAME", required: false },
+    options: [ackVault],
     load: () => import("./commands/simulator-reset.ts"),
   },
   {
     words: ["simulator", "remove"],
     summary: "delete a simulated token and its keys",
     positional: { name: "NAME", describe: "sim:NAME, sim-fido:NAME or NAME", required: false },
+    options: [ackVault],
     load: () => import("./commands/simulator-remove.ts"),
   },
   {

@@ -1,5 +1,5 @@
 import type { CommandSpec } from "../command-spec.ts";
-import { type OptionSpec, secretOptions } from "../options.ts";
+import { ackVault, type OptionSpec, secretOptions } from "../options.ts";
 
 const { pin } = secretOptions;
 const file = { name: "FILE", describe: "a backup of hsmadm", required: true } as const;
@@ -45,7 +45,7 @@ export const backupCommands: readonly CommandSpec[] = [
     words: ["backup", "restore"],
     summary: "put the keys of a backup on a token; run it again to go on",
     positional: file,
-    options: [pin, replace],
+    options: [pin, replace, ackVault],
     load: () => import("../commands/backup-restore.ts"),
   },
   {
@@ -61,6 +61,7 @@ export const backupCommands: readonly CommandSpec[] = [
       { ...pin, describe: "where the user PIN of both tokens comes from" },
       { name: "to-pin", value: "SOURCE", describe: "where the user PIN of TO comes from, if it is another" },
       replace,
+      ackVault,
     ],
     load: () => import("../commands/backup-clone.ts"),
   },

@@ -12,6 +12,7 @@ import { tokenFacts } from "../facts.ts";
 import type { Document } from "../output.ts";
 import type { Secret } from "../secrets/secrets.ts";
 import { confirmDestruction } from "../terminal/confirm.ts";
+import { refuseLastOpener } from "../vaults/vault-guarded.ts";
 import { stakeWords, tokenName, tokenTitle } from "../wording.ts";
 import { fileFacts, outcomeLines, planLines, plannedFacts } from "./backup-report.ts";
 
@@ -70,6 +71,8 @@ export async function restoreOnto(
   const losses = plan.keys.flatMap(({ inTheWay }) => inTheWay.map((key) => `key ${key.ref} "${key.label}" on ${name}`));
   const files = plan.files.filter(({ action }) => action === "replace");
   losses.push(...files.map(({ fid }) => `file ${fid.toString(16).toUpperCase()} on ${name}`));
+  const going = plan.keys.flatMap(({ inTheWay }) => inTheWay);
+  if (going.length > 0) losses.push(...(await refuseLastOpener(context, card, name, going)));
   if (losses.length > 0) {
     await confirmDestruction(context, {
       losses: [...new Set(losses)],

@@ -33,6 +33,7 @@ export async function run(context: CommandContext): Promise<number | undefined> 
   return withDevice(context, "exclusive", async (device) => {
     if (globals.dryRun) {
       const isNew = (await device.card.pinState("so-pin")).state === "uninitialised";
+      const vaults = isNew ? [] : await refuseLastOpener(context, device.card, await tokenName(device));
       const plan = {
         ...options,
         label: options.label ?? null,
@@ -48,7 +49,7 @@ export async function run(context: CommandContext): Promise<number | undefined> 
           plan,
           exportable: dkek.kind === "shares" || dkek.kind === "key-domains",
         },
-        [`would ${verb} ${await tokenName(device)}; nothing was sent`, ...aligned(planRows(options, dkek))],
+        [`would ${verb} ${await tokenName(device)}; nothing was sent`, ...aligned(planRows(options, dkek)), ...vaults],
       );
       return undefined;
     }

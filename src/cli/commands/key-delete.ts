@@ -12,7 +12,7 @@ export async function run(context: CommandContext): Promise<undefined> {
     const { card, device, token, name } = session;
     // Not from memory: a second key of this label, made elsewhere, must be told of.
     const key = await card.findKey(args.required("KEY"));
-    const vaults = await refuseLastOpener(context, card, `${keyTitle(key)} on ${name}`, key);
+    const vaults = await refuseLastOpener(context, card, `${keyTitle(key)} on ${name}`, [key]);
     if (globals.dryRun) {
       output.result({ dryRun: true, token, key: keyFacts(key) }, [
         `would destroy ${keyTitle(key)} on ${name}; nothing was sent`,

@@ -3,6 +3,7 @@ import { withDevice } from "../devices/device-session.ts";
 import { pinFacts, tokenFacts } from "../facts.ts";
 import { pinWishes } from "../secrets/pin-wishes.ts";
 import { SecretReader } from "../secrets/secrets.ts";
+import { warnLastOpener } from "../vaults/vault-guarded.ts";
 import { pinWords, stakeWords, tokenName, tokenTitle } from "../wording.ts";
 
 /** Sets a new user PIN with the current one. The first change also ends the transport PIN. */
@@ -14,6 +15,7 @@ export async function run(context: CommandContext): Promise<undefined> {
     const { card } = device;
     const token = await tokenFacts(device);
     const name = await tokenName(device);
+    await warnLastOpener(context, device, "a PIN that is forgotten and cannot be unblocked takes it along");
     if (context.globals.dryRun) {
       const before = await card.pinState("user-pin");
       context.output.result({ dryRun: true, token, userPin: pinFacts(before) }, [

@@ -4,6 +4,7 @@ import { type OpenDevice, withDevice } from "../devices/device-session.ts";
 import { pinFacts, tokenFacts } from "../facts.ts";
 import { pinWishes } from "../secrets/pin-wishes.ts";
 import { SecretReader } from "../secrets/secrets.ts";
+import { warnLastOpener } from "../vaults/vault-guarded.ts";
 import { pinWords, stakeWords, tokenName, tokenTitle } from "../wording.ts";
 
 /** Gives the user PIN its tries back, with a new PIN or, where the token allows that, with the old one. */
@@ -15,6 +16,7 @@ export async function run(context: CommandContext): Promise<undefined> {
     const { card } = device;
     const token = await tokenFacts(device);
     const name = await tokenName(device);
+    await warnLastOpener(context, device, "a SO-PIN that is blocked stays so");
     // Most tokens give the tries back together with a new PIN only: a person is asked for it, and not told of an option.
     const newPin = given ?? (wantsNewPin(device) && secrets.canAsk ? await secrets.open(pinWishes.newPin) : undefined);
     const what =

@@ -11,6 +11,8 @@ export interface EndangeredToken {
   readonly serial?: string | undefined;
   /** Hex. */
   readonly deviceKeyHash?: string | undefined;
+  /** Counts leaves of this kind alone by their hints: where AES keys go, which nothing else tells from one another. */
+  readonly hintsFor?: "card-aes" | undefined;
 }
 
 /**
@@ -78,6 +80,7 @@ function judge(
 
 function isOnToken({ key, serial, deviceKeyHash }: RememberedLeg, token: EndangeredToken): boolean {
   if (token.keys.includes(key)) return true;
+  if (token.hintsFor !== undefined && !key.startsWith(`${token.hintsFor}:`)) return false;
   if (token.deviceKeyHash !== undefined && deviceKeyHash !== undefined) return token.deviceKeyHash === deviceKeyHash;
   return token.serial !== undefined && token.serial === serial;
 }
