@@ -29,7 +29,7 @@ export function identityOf(ef2F02: Uint8Array): TokenIdentity {
     };
   } catch (error) {
     if (!(error instanceof HsmError)) throw error;
-    return unnamed(hash(ef2F02), { status: "invalid", reason: error.message });
+    return unnamed(hash(ef2F02), { status: "invalid", problem: "unreadable", reason: error.message });
   }
 }
 

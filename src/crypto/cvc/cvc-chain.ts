@@ -56,7 +56,12 @@ export const knownRoots: readonly TrustedRoot[] = [
 export type ChainVerdict =
   | { readonly status: "verified"; readonly root: TrustedRoot; readonly path: readonly string[] }
   | { readonly status: "not-verifiable"; readonly reason: string }
-  | { readonly status: "invalid"; readonly reason: string };
+  | {
+      readonly status: "invalid";
+      readonly reason: string;
+      /** `order`: a certificate stands where one of another role belongs. */
+      readonly problem: "unreadable" | "order" | "signature";
+    };
 
 /** Checks the chain of EF 2F02. Never throws. */
 export function verifyDeviceChain(device: Cvc, others: readonly Cvc[], roots: readonly TrustedRoot[]): ChainVerdict {
@@ -79,11 +84,15 @@ export function verifyDeviceChain(device: Cvc, others: readonly Cvc[], roots: re
     candidates = rootsNamed(roots, last.car);
   }
   const problem = roleProblem(path);
-  if (problem !== undefined) return { status: "invalid", reason: problem };
+  if (problem !== undefined) return { status: "invalid", problem: "order", reason: problem };
 
   const root = candidates.find((candidate) => verifiedBy(candidate, path) === undefined);
   if (root !== undefined) return { status: "verified", root, path: [...path.map(({ chr }) => chr), root.name] };
-  return { status: "invalid", reason: verifiedBy(candidates[0] as TrustedRoot, path) ?? "no root fits" };
+  return {
+    status: "invalid",
+    problem: "signature",
+    reason: verifiedBy(candidates[0] as TrustedRoot, path) ?? "no root fits",
+  };
 }
 
 /**
