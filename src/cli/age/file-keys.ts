@@ -40,6 +40,8 @@ export function wishOf(stanzas: readonly Stanza[], identities: readonly PluginId
   if (!any) return tagged.length === 0 ? { kind: "nothing" } : { kind: "keys", stanzas: tagged, certain: true };
   const possible = stanzas.filter(({ type }) => keyStanzas.has(type));
   if (possible.length === 0) return { kind: "nothing" };
+  // A malformed one is found before a token is asked about it.
+  for (const stanza of possible) isTagged(stanza, new Uint8Array(4));
   const certain = tagged.length > 0 || possible.some(({ type }) => type === stanzaTypes.ecdh);
   return { kind: "keys", stanzas: possible, certain };
 }

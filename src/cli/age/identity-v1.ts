@@ -108,15 +108,19 @@ async function openFile(context: CommandContext, talk: AgeTalk, wish: Wanted): P
       const { fileKey } = await unlock({ file: "the file", slots: slots.slots, stanzas: slots.stanzas, sources });
       return fileKey;
     } catch (error) {
-      // Without a device that could be looked at, that is the reason.
-      if (devices.problem !== undefined && error instanceof HsmError && error.code === "VAULT_NO_OPENER") {
-        throw devices.problem;
-      }
-      throw error;
+      throw error instanceof HsmError ? reasonOf(error, wish, devices) : error;
     } finally {
       for (const source of passphrases) await source.close();
     }
   });
+}
+
+function reasonOf(error: HsmError, { kind }: Wanted, { problem }: PluginDevices): HsmError {
+  // Without a device that could be looked at, that is the reason.
+  if (problem !== undefined && error.code === "VAULT_NO_OPENER") return problem;
+  // What is added there speaks of slots, which a plain file has none of.
+  const { cause } = error;
+  return kind === "keys" && cause instanceof HsmError && cause.code === error.code ? cause : error;
 }
 
 async function passphraseSources(secrets: PluginSecrets, { slots }: Extract<Wanted, { kind: "vault" }>) {
