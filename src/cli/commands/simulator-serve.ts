@@ -1,6 +1,6 @@
+import { isAuthenticatorProfileName } from "../../simulator/fido2/profile-names.ts";
 import { serveVpcd, type VpcdEvent, vpcdPort } from "../../simulator/vpcd.ts";
 import type { CommandContext } from "../context.ts";
-import { readAuthenticatorProfile } from "../devices/simulated-authenticator.ts";
 import { readProfile } from "../devices/simulated-device.ts";
 import { type NamedSimulated, openInReader, readSimulated } from "../devices/simulated-tokens.ts";
 import { usage } from "../failure.ts";
@@ -61,9 +61,8 @@ function servedTokens({ args, globals }: CommandContext): NamedSimulated[] {
 
 /** A profile is one of HSMs or one of authenticators: it goes to those, the others get their usual one. */
 function profiles(text: string | undefined, tokens: readonly NamedSimulated[]) {
-  const forAuthenticators = text === "standard" || text === "applet";
+  const forAuthenticators = text !== undefined && isAuthenticatorProfileName(text);
   if (!forAuthenticators) readProfile(text);
-  else readAuthenticatorProfile(text);
   const kind = forAuthenticators ? "fido2" : "hsm";
   if (text !== undefined && !tokens.some((token) => token.kind === kind)) {
     throw usage("OPTION_VALUE", `--profile ${text} is none of what is served`);

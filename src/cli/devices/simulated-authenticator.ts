@@ -2,7 +2,11 @@ import { join } from "node:path";
 import type { SimulatorChannel } from "../../simulator/channel.ts";
 import type { SimulatedAuthenticator } from "../../simulator/fido2/authenticator.ts";
 import type { Touch } from "../../simulator/fido2/device.ts";
-import type { AuthenticatorProfileName } from "../../simulator/fido2/profile.ts";
+import {
+  type AuthenticatorProfileName,
+  authenticatorProfileNames,
+  isAuthenticatorProfileName,
+} from "../../simulator/fido2/profile-names.ts";
 import type { CommandContext } from "../context.ts";
 import { usage } from "../failure.ts";
 import { ensurePrivateFolder } from "../paths.ts";
@@ -41,6 +45,7 @@ function touchOf({ io }: CommandContext): Touch | undefined {
 }
 
 export function readAuthenticatorProfile(text: string | undefined): AuthenticatorProfileName | undefined {
-  if (text === undefined || text === "standard" || text === "applet") return text;
-  throw usage("OPTION_VALUE", "--profile of a simulated authenticator knows standard and applet");
+  if (text === undefined || isAuthenticatorProfileName(text)) return text;
+  const known = authenticatorProfileNames.join(", ");
+  throw usage("OPTION_VALUE", `--profile of a simulated authenticator knows ${known}`);
 }

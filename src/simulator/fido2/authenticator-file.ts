@@ -7,7 +7,7 @@ import type {
   ResidentCredential,
 } from "./authenticator-state.ts";
 import { pinTries } from "./authenticator-state.ts";
-import { type AuthenticatorProfileName, authenticatorProfileNames } from "./profile.ts";
+import { type AuthenticatorProfileName, authenticatorProfileNames } from "./profile-names.ts";
 
 /** The state of a simulated authenticator as JSON; bytes are hex. Its keys lie in it in the clear. */
 export interface AuthenticatorStateFile {
@@ -16,6 +16,8 @@ export interface AuthenticatorStateFile {
   readonly warning: string;
   readonly profile: AuthenticatorProfileName;
   readonly masterKey: string;
+  /** Only where a lock is, or was put, in place of the master key. */
+  readonly sealedKey?: string | undefined;
   readonly signatures: number;
   readonly pin: { readonly hash: string; readonly triesLeft: number } | null;
   readonly alwaysUv: boolean;
@@ -39,6 +41,7 @@ export function encodeAuthenticator(state: AuthenticatorState): AuthenticatorSta
     warning,
     profile: state.profile,
     masterKey: toHex(state.masterKey),
+    ...(state.sealedKey === null ? {} : { sealedKey: toHex(state.sealedKey) }),
     signatures: state.signatures,
     pin: state.pin === null ? null : { hash: toHex(state.pin.hash), triesLeft: state.pin.triesLeft },
     alwaysUv: state.alwaysUv,
@@ -60,9 +63,11 @@ export function decodeAuthenticator(json: unknown): AuthenticatorState {
   const profile = authenticatorProfileNames.find((name) => name === root["profile"]);
   if (profile === undefined) throw invalid(`profile is none of ${authenticatorProfileNames.join(", ")}`);
   if (typeof root["alwaysUv"] !== "boolean") throw invalid("alwaysUv is neither true nor false");
+  const sealedKey = root["sealedKey"] === undefined ? null : bytes(root["sealedKey"], "sealedKey");
   return {
     profile,
-    masterKey: bytes(root["masterKey"], "masterKey", 32),
+    masterKey: bytes(root["masterKey"], "masterKey", sealedKey === null ? 32 : 0),
+    sealedKey,
     signatures: whole(root["signatures"], "signatures", 0xffff_ffff),
     pin: root["pin"] === null ? null : decodePin(record(root["pin"], "pin")),
     alwaysUv: root["alwaysUv"],

@@ -1,11 +1,13 @@
 import type { SimulatorWorld } from "../world.ts";
-import type { AuthenticatorProfileName } from "./profile.ts";
+import type { AuthenticatorProfileName } from "./profile-names.ts";
 
 /** What an authenticator keeps without power. */
 export interface AuthenticatorState {
   profile: AuthenticatorProfileName;
   /** Every credential's keys come from it; authenticatorReset makes another one. 32 bytes. */
   masterKey: Uint8Array;
+  /** What the master key became under a lock, or a backup that was loaded: `masterKey` is then empty. */
+  sealedKey: Uint8Array | null;
   /** One counter for all credentials. */
   signatures: number;
   pin: AuthenticatorPin | null;
@@ -36,5 +38,13 @@ export interface CredentialUser {
 export const pinTries = 8;
 
 export function blankAuthenticator(profile: AuthenticatorProfileName, world: SimulatorWorld): AuthenticatorState {
-  return { profile, masterKey: world.random(32), signatures: 0, pin: null, alwaysUv: false, residents: [] };
+  return {
+    profile,
+    masterKey: world.random(32),
+    sealedKey: null,
+    signatures: 0,
+    pin: null,
+    alwaysUv: false,
+    residents: [],
+  };
 }

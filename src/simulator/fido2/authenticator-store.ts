@@ -13,7 +13,7 @@ import {
 import type { SimulatorWorld } from "../world.ts";
 import { type AuthenticatorOptions, SimulatedAuthenticator } from "./authenticator.ts";
 import { decodeAuthenticator } from "./authenticator-file.ts";
-import type { AuthenticatorProfileName } from "./profile.ts";
+import type { AuthenticatorProfileName } from "./profile-names.ts";
 
 /** Simulated authenticators in files, beside those of simulated HSMs: one authenticator, one file, one process at a time. */
 

@@ -6,9 +6,11 @@ import { type AuthenticatorStateFile, decodeAuthenticator, encodeAuthenticator }
 import { type AuthenticatorState, blankAuthenticator } from "./authenticator-state.ts";
 import { RequestMap } from "./cbor.ts";
 import { ctapCommands } from "./commands/table.ts";
-import { CtapRefusal, ctapStatus, refuseCtap } from "./ctap-status.ts";
+import { CtapRefusal, ctapStatus } from "./ctap-status.ts";
 import type { Device, Touch, TouchRequest } from "./device.ts";
-import { type AuthenticatorProfile, type AuthenticatorProfileName, authenticatorProfiles } from "./profile.ts";
+import { runVendorCommand } from "./pico/vendor-commands.ts";
+import { type AuthenticatorProfile, authenticatorProfiles } from "./profile.ts";
+import type { AuthenticatorProfileName } from "./profile-names.ts";
 import { type AuthenticatorSession, newAuthenticatorSession } from "./session.ts";
 
 export interface AuthenticatorOptions {
@@ -38,6 +40,8 @@ export class SimulatedAuthenticator implements Device {
   #session: AuthenticatorSession;
   #saved: AuthenticatorStateFile;
   #dirty = false;
+  /** Ends what only power ends. */
+  #hanging: (() => void) | null = null;
   #running: CtapOptions | null = null;
   readonly #touch: Touch;
   readonly #link: ApduLink = new ApduLink(this);
@@ -80,6 +84,10 @@ export class SimulatedAuthenticator implements Device {
   /** Power on after power off, and the reader's reset. A command at work is given up. @returns the ATR */
   reset(): Uint8Array {
     this.#link.powerOff();
+    if (this.#hanging !== null) {
+      this.#hanging();
+      this.#running = null;
+    }
     this.#session = newAuthenticatorSession(this.world);
     return this.profile.atr;
   }
@@ -102,8 +110,8 @@ export class SimulatedAuthenticator implements Device {
   }
 
   /** As {@link ctap}, for a message of the maker's own commands: 01 where there are none. */
-  async vendor(_message: Uint8Array, options: CtapOptions = {}): Promise<Uint8Array> {
-    return this.#alone(async () => refuseCtap(ctapStatus.invalidCommand), options);
+  async vendor(message: Uint8Array, options: CtapOptions = {}): Promise<Uint8Array> {
+    return this.#alone(async () => (await runVendorCommand(this, message)) ?? new Uint8Array(0), options);
   }
 
   async #alone(work: () => Promise<Uint8Array>, options: CtapOptions): Promise<Uint8Array> {
@@ -120,7 +128,7 @@ export class SimulatedAuthenticator implements Device {
     } catch {
       answer = Uint8Array.of(ctapStatus.other);
     }
-    this.#running = null;
+    if (this.#running === options) this.#running = null;
     return answer;
   }
 
@@ -154,9 +162,23 @@ export class SimulatedAuthenticator implements Device {
     if (outcome === "timeout") throw new CtapRefusal(ctapStatus.userActionTimeout);
   }
 
+  async hang(): Promise<never> {
+    this.#running?.onKeepAlive?.(processing);
+    await new Promise<void>((resolve) => {
+      this.#hanging = resolve;
+    });
+    this.#hanging = null;
+    throw new CtapRefusal(ctapStatus.other);
+  }
+
   becomeNew(): void {
     this.#state = blankAuthenticator(this.profile.name, this.world);
-    this.#session = { ...newAuthenticatorSession(this.world), poweredOn: this.#session.poweredOn };
+    // A lock's memory is not looked at: a key that was unlocked goes on being used.
+    this.#session = {
+      ...newAuthenticatorSession(this.world),
+      poweredOn: this.#session.poweredOn,
+      lock: this.#session.lock,
+    };
     if (this.profile.resetDeselects) this.#link.deselect(SW.insNotSupported);
     this.#dirty = true;
   }
@@ -180,6 +202,7 @@ export class SimulatedAuthenticator implements Device {
 
 const getNextAssertion = 0x08;
 /** Status of a keep-alive. */
+const processing = 1;
 const waitingForTouch = 2;
 
 function cancelled(signal: AbortSignal | undefined): Promise<"cancelled"> {

@@ -3,7 +3,7 @@ import { equal } from "../../bytes/bytes.ts";
 import { CtapRefusal, ctapStatus, refuseCtap } from "./ctap-status.ts";
 
 /** What CTAP messages are made of. */
-export type CborValue = number | boolean | string | Uint8Array | readonly CborValue[] | CborMap;
+export type CborValue = number | bigint | boolean | string | Uint8Array | readonly CborValue[] | CborMap;
 export type CborMap = ReadonlyMap<number | string, CborValue>;
 
 /** Deeper than this no message of CTAP2 is nested. */
@@ -61,6 +61,13 @@ export class RequestMap {
   uint(key: number | string): number {
     const value = this.#need(key);
     return typeof value === "number" && value >= 0 ? value : refuseCtap(ctapStatus.unexpectedType);
+  }
+
+  /** Of up to 64 bits. */
+  wide(key: number | string): bigint {
+    const value = this.#need(key);
+    if (typeof value !== "bigint" && !(typeof value === "number" && value >= 0)) refuseCtap(ctapStatus.unexpectedType);
+    return BigInt(value as number | bigint);
   }
 
   int(key: number | string): number {

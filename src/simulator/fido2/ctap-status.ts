@@ -10,6 +10,7 @@ export const ctapStatus = {
   missingParameter: 0x14,
   limitExceeded: 0x15,
   credentialExcluded: 0x19,
+  processing: 0x21,
   unsupportedAlgorithm: 0x26,
   operationDenied: 0x27,
   keyStoreFull: 0x28,

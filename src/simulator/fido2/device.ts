@@ -6,7 +6,7 @@ import type { AuthenticatorSession } from "./session.ts";
 
 /** Why somebody is to touch the authenticator. */
 export interface TouchRequest {
-  readonly why: "register" | "use" | "select" | "reset";
+  readonly why: "register" | "use" | "select" | "reset" | "load";
   /** Whose credential is made or used. */
   readonly rpId?: string | undefined;
 }
@@ -26,6 +26,8 @@ export interface Device {
   save(): Promise<void>;
   /** Waits for a touch. @throws CtapRefusal 27 refused, 2F nobody came, 2D cancelled by the platform */
   touch(request: TouchRequest): Promise<void>;
+  /** Never goes on, and says that it works, until the power goes. */
+  hang(): Promise<never>;
   /** As from the factory, with another master key. Ends what the session holds. */
   becomeNew(): void;
 }

@@ -103,7 +103,8 @@ export function pointOf(key: RequestMap): Uint8Array {
   return concat(Uint8Array.of(4), x, y);
 }
 
-function agree(own: KeyAgreement, peer: Uint8Array): Uint8Array {
+/** x of the shared point. @throws CtapRefusal 02 when the peer's is not on the curve */
+export function agree(own: KeyAgreement, peer: Uint8Array): Uint8Array {
   const ecdh = createECDH("prime256v1");
   ecdh.setPrivateKey(own.scalar);
   try {

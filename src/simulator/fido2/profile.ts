@@ -1,13 +1,12 @@
 import { SW } from "../../apdu/status-word.ts";
 import { fromHex } from "../../bytes/hex.ts";
 import { ctapStatus } from "./ctap-status.ts";
-
-export const authenticatorProfileNames = ["standard", "applet"] as const;
-export type AuthenticatorProfileName = (typeof authenticatorProfileNames)[number];
+import { type LockProfile, lockProfiles } from "./pico/lock-profile.ts";
+import type { AuthenticatorProfileName } from "./profile-names.ts";
 
 /**
  * In what authenticators differ. A driver must work with all of them. `standard` does what CTAP 2.1 says; `applet` what
- * the authenticator of the recordings in test/recordings/fido2-pcsc does (its README lists where that is not the same).
+ * the authenticator of the recordings in test/recordings/fido2-pcsc does (its README lists where that is not the same); `pico-fido-…` what those versions of Pico FIDO do with their secure lock.
  */
 export interface AuthenticatorProfile {
   readonly name: AuthenticatorProfileName;
@@ -39,6 +38,22 @@ export interface AuthenticatorProfile {
   readonly alwaysUvForPreflight: boolean;
   /** A blocked PIN makes every credential unknown. */
   readonly blockedPinForgets: boolean;
+  /** Options that getInfo leaves out. */
+  readonly untoldOptions: readonly string[];
+  readonly pinProtocols: readonly number[];
+  /** A pinUvAuthToken for credentials has to be asked for with an RP id. */
+  readonly tokenWantsRpId: boolean;
+  /** From the first PIN on nothing is done without it. */
+  readonly pinSetsAlwaysUv: boolean;
+  /**
+   * Ids carry a second tag that needs no device key. One that has it, under a device key that does not fit, is answered
+   * with status 00 and an assertion that nobody can verify.
+   */
+  readonly silentTag: boolean;
+  /** Secure lock, vendor commands; `null` where there are none. */
+  readonly lock: LockProfile | null;
+  /** CTAPHID_INIT: device version and capabilities. */
+  readonly hidFacts: readonly [major: number, minor: number, build: number, capabilities: number];
   /** Status word of SELECT with an AID that is not there. */
   readonly unknownAid: number;
   readonly status: {
@@ -74,6 +89,14 @@ const standard: AuthenticatorProfile = {
   refusesUvOption: true,
   alwaysUvForPreflight: false,
   blockedPinForgets: false,
+  untoldOptions: [],
+  pinProtocols: [2, 1],
+  tokenWantsRpId: true,
+  pinSetsAlwaysUv: false,
+  silentTag: false,
+  lock: null,
+  // WINK, CBOR and no U2F.
+  hidFacts: [1, 0, 0, 0x01 | 0x04 | 0x08],
   unknownAid: SW.fileNotFound,
   status: {
     wrongSaltAuth: ctapStatus.pinAuthInvalid,
@@ -105,7 +128,62 @@ const applet: AuthenticatorProfile = {
   },
 };
 
+const pico512: AuthenticatorProfile = {
+  ...standard,
+  name: "pico-fido-5.12",
+  aaguid: fromHex("89FB94B706C936739B7E30526D968145"),
+  versions: ["U2F_V2", "FIDO_2_0", "FIDO_2_1"],
+  extensions: ["credProtect", "hmac-secret"],
+  firmwareVersion: 0x050c,
+  maxMessage: 1024,
+  credentialIdLength: 120,
+  maxCredentialsInList: 16,
+  maxResidents: 128,
+  untoldOptions: ["up", "plat", "alwaysUv", "makeCredUvNotRqd"],
+  pinProtocols: [1, 2],
+  tokenWantsRpId: false,
+  lock: lockProfiles.v512,
+  hidFacts: [5, 12, 0, 0x01 | 0x04],
+};
+
+const pico66: AuthenticatorProfile = {
+  ...pico512,
+  name: "pico-fido-6.6",
+  firmwareVersion: 0x0606,
+  credentialIdLength: 136,
+  untoldOptions: ["up", "plat", "makeCredUvNotRqd"],
+  silentTag: true,
+  lock: lockProfiles.v66,
+  hidFacts: [6, 6, 0, 0x01 | 0x04],
+};
+
+const pico76: AuthenticatorProfile = {
+  ...pico66,
+  name: "pico-fido-7.6",
+  versions: [...pico66.versions, "FIDO_2_2"],
+  extensions: standard.extensions,
+  firmwareVersion: 0x0706,
+  lock: lockProfiles.v76,
+  hidFacts: [7, 6, 0, 0x01 | 0x04],
+};
+
+const pico80: AuthenticatorProfile = {
+  ...pico76,
+  name: "pico-fido-8.0",
+  versions: [...pico76.versions, "FIDO_2_3"],
+  firmwareVersion: 0x0800,
+  credentialIdLength: 126,
+  untoldOptions: ["up", "plat"],
+  pinSetsAlwaysUv: true,
+  lock: lockProfiles.v80,
+  hidFacts: [8, 0, 0, 0x01 | 0x04],
+};
+
 export const authenticatorProfiles: Readonly<Record<AuthenticatorProfileName, AuthenticatorProfile>> = {
   standard,
   applet,
+  "pico-fido-5.12": pico512,
+  "pico-fido-6.6": pico66,
+  "pico-fido-7.6": pico76,
+  "pico-fido-8.0": pico80,
 };

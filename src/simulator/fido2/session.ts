@@ -1,6 +1,7 @@
 import type { SimulatorWorld } from "../world.ts";
 import type { Credential } from "./credential.ts";
 import { newKeyPair } from "./p256.ts";
+import { type LockSession, newLockSession } from "./pico/lock-session.ts";
 import type { KeyAgreement } from "./pin-protocol.ts";
 import type { PinToken } from "./pin-token.ts";
 
@@ -16,6 +17,8 @@ export interface AuthenticatorSession {
   token: PinToken | null;
   /** What getNextAssertion goes on with. */
   pending: PendingAssertions | null;
+  /** Of authenticators with a lock. */
+  readonly lock: LockSession;
 }
 
 export interface PendingAssertions {
@@ -30,5 +33,6 @@ export function newAuthenticatorSession(world: SimulatorWorld): AuthenticatorSes
     wrongPins: 0,
     token: null,
     pending: null,
+    lock: newLockSession(),
   };
 }

@@ -80,7 +80,7 @@ async function getPinTokenWithPermissions(device: Device, request: RequestMap): 
   if ((asked & ~(permission.makeCredential | permission.getAssertion | permission.config)) !== 0)
     refuseCtap(ctapStatus.unauthorizedPermission);
   const forRp = (asked & (permission.makeCredential | permission.getAssertion)) !== 0;
-  if (forRp && rpId === null) refuseCtap(ctapStatus.missingParameter);
+  if (forRp && rpId === null && device.profile.tokenWantsRpId) refuseCtap(ctapStatus.missingParameter);
   return tokenFor(device, request, asked, rpId);
 }
 
@@ -156,6 +156,7 @@ async function storePin(device: Device, pin: Uint8Array): Promise<void> {
   device.state.pin = { hash, triesLeft: pinTries };
   device.session.wrongPins = 0;
   device.session.token = null;
+  if (device.profile.pinSetsAlwaysUv) device.state.alwaysUv = true;
   device.changed();
 }
 

@@ -2,11 +2,12 @@ import { concat } from "../../../bytes/bytes.ts";
 import { RequestMap } from "../cbor.ts";
 import { ctapStatus, refuseCtap } from "../ctap-status.ts";
 import type { CtapCommand, Device } from "../device.ts";
+import { isVendorPrototype, vendorPrototype } from "../pico/vendor-prototype.ts";
 import { permission, readAuthParam, useToken } from "../pin-token.ts";
 
 const toggleAlwaysUvNumber = 0x02;
 
-/** By subcommand. FF, vendorPrototype, belongs to profiles of vendors. */
+/** By subcommand. vendorPrototype belongs to profiles of makers. */
 const subCommands: ReadonlyMap<number, CtapCommand> = new Map<number, CtapCommand>([
   [toggleAlwaysUvNumber, toggleAlwaysUv],
 ]);
@@ -14,7 +15,7 @@ const subCommands: ReadonlyMap<number, CtapCommand> = new Map<number, CtapComman
 /** authenticatorConfig (0D): the token authenticates `FF × 32 ‖ 0D ‖ subcommand ‖ parameters`. */
 export async function config(device: Device, request: RequestMap): Promise<Uint8Array | undefined> {
   const number = request.uint(1);
-  const run = subCommands.get(number);
+  const run = (await isVendorPrototype(device, number, request)) ? vendorPrototype : subCommands.get(number);
   if (run === undefined) return refuseCtap(ctapStatus.invalidSubcommand);
   const parameters = request.has(2) ? request.map(2) : new RequestMap(new Map());
   const auth = readAuthParam(request, { param: 4, protocol: 3 });

@@ -1,7 +1,7 @@
 import { concat, equal } from "../../../bytes/bytes.ts";
 import { encodeAuthData } from "../auth-data.ts";
 import { type CborValue, encodeCbor, RequestMap } from "../cbor.ts";
-import { type Credential, credRandom, openCredential, rpIdHash } from "../credential.ts";
+import { type Credential, credRandom, hasSilentTag, openCredential, rpIdHash } from "../credential.ts";
 import { ctapStatus, refuseCtap } from "../ctap-status.ts";
 import type { Device } from "../device.ts";
 import { type HmacSecretInput, hmacSecretOutput, openHmacSecretInput } from "../hmac-secret.ts";
@@ -26,7 +26,12 @@ export async function getAssertion(device: Device, request: RequestMap): Promise
   const ids = credentialIds(device, request, 3);
   const found = ids === null ? discovered(device, rpId, userVerified) : listed(device, rpId, ids, userVerified);
   const [first, ...rest] = found;
-  if (first === undefined) return refuseCtap(ctapStatus.noCredentials);
+  if (first === undefined) {
+    const silent = request.has(5) ? !up : true;
+    if (!silent || ids?.some((id) => hasSilentTag(device, rpId, id)) !== true) refuseCtap(ctapStatus.noCredentials);
+    if (up) await device.touch({ why: "use", rpId });
+    return emptyAssertion(device, rpId, { userPresent: up, userVerified });
+  }
   const hmacSecret = readHmacSecret(device, request, up);
   if (up) {
     await device.touch({ why: "use", rpId });
@@ -81,6 +86,30 @@ function readHmacSecret(device: Device, request: RequestMap, up: boolean): HmacS
   return openHmacSecretInput(device, extensions.map("hmac-secret"));
 }
 
+/** What Pico FIDO answers where only the silent tag was looked at: an id of nothing and a signature of nothing. */
+function emptyAssertion(
+  { state }: Device,
+  rpId: string,
+  user: { readonly userPresent: boolean; readonly userVerified: boolean },
+): Uint8Array {
+  const id = Uint8Array.from({ length: 16 }, (_, i) => i % 2);
+  const authData = { rpIdHash: rpIdHash(rpId), ...user, signatures: state.signatures, extensions: new Map() };
+  return encodeCbor(
+    new Map<number, CborValue>([
+      [1, credentialDescriptor(id)],
+      [2, encodeAuthData(authData)],
+      [3, new Uint8Array(64).fill(0x0b)],
+    ]),
+  );
+}
+
+function credentialDescriptor(id: Uint8Array): Map<string, CborValue> {
+  return new Map<string, CborValue>([
+    ["id", id],
+    ["type", "public-key"],
+  ]);
+}
+
 interface Assertion {
   readonly credential: Credential;
   readonly hash: Uint8Array;
@@ -110,13 +139,7 @@ function assertion(device: Device, asked: Assertion): Uint8Array {
     extensions,
   });
   const answer = new Map<number, CborValue>([
-    [
-      1,
-      new Map<string, CborValue>([
-        ["id", credential.id],
-        ["type", "public-key"],
-      ]),
-    ],
+    [1, credentialDescriptor(credential.id)],
     [2, authData],
     [3, signEs256(credential.keys.scalar, concat(authData, asked.hash), world)],
   ]);

@@ -4,7 +4,7 @@ import { concat, utf8Bytes } from "../../../../src/bytes/bytes.ts";
 import { SimulatedAuthenticator } from "../../../../src/simulator/fido2/authenticator.ts";
 import type { Touch } from "../../../../src/simulator/fido2/device.ts";
 import { keyAgreementOf, type PinProtocol, pinProtocol } from "../../../../src/simulator/fido2/pin-protocol.ts";
-import type { AuthenticatorProfileName } from "../../../../src/simulator/fido2/profile.ts";
+import type { AuthenticatorProfileName } from "../../../../src/simulator/fido2/profile-names.ts";
 import { repeatableWorld } from "../../../../src/simulator/repeatable-world.ts";
 import type { SimulatorWorld } from "../../../../src/simulator/world.ts";
 import { readMap } from "./translator.ts";
