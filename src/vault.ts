@@ -14,14 +14,7 @@ export { type HostState, hostState } from "./services/vault/host-state.ts";
 export type { KeySource, KeySourceKind, LeafMatch, LeafRef } from "./services/vault/key-source.ts";
 export { leafFingerprint, leafTitle } from "./services/vault/leaf-key.ts";
 export { type LockedVault, lockedVault } from "./services/vault/locked-vault.ts";
-export type {
-  NewSlot,
-  OpenVault,
-  RekeyOutcome,
-  SaveOptions,
-  SaveOutcome,
-  SecretFacts,
-} from "./services/vault/open-vault.ts";
+export type { OpenVault, RekeyOutcome, SaveOptions, SaveOutcome } from "./services/vault/open-vault.ts";
 export { type CardEnrolmentOptions, enrolCardKey } from "./services/vault/openers/card-enrolment.ts";
 export { type CardSourceOptions, cardSource } from "./services/vault/openers/card-source.ts";
 export type { Enrolment } from "./services/vault/openers/enrolment.ts";
@@ -32,5 +25,6 @@ export { enrolRecovery, recoverySource } from "./services/vault/openers/recovery
 export { type PolicyWarning, type VaultPolicy, vaultPolicy } from "./services/vault/policy.ts";
 export type { KeyOf } from "./services/vault/unlock/unlock.ts";
 export { createVault, type OpenOptions, openVault } from "./services/vault/vault.ts";
-export type { NewSecret } from "./services/vault/vault-edits.ts";
+export type { NewSecret, SecretFacts } from "./services/vault/vault-edits.ts";
 export type { PinOptions, PinOutcome, VaultTrust } from "./services/vault/vault-pins.ts";
+export type { NewSlot } from "./services/vault/vault-slots.ts";

@@ -1,7 +1,7 @@
 import type { Leaf, Slot } from "../../crypto/vault/leaf.ts";
 import { lockedVault } from "../../services/vault/locked-vault.ts";
 import { vaultPolicy } from "../../services/vault/policy.ts";
-import { slotNumbered } from "../../services/vault/vault-edits.ts";
+import { slotNumbered } from "../../services/vault/vault-slots.ts";
 import type { CommandContext } from "../context.ts";
 import { usage } from "../failure.ts";
 import { Enroller } from "../vaults/enrol-slots.ts";

@@ -1,4 +1,4 @@
-import type { NewSlot } from "../../services/vault/open-vault.ts";
+import type { NewSlot } from "../../services/vault/vault-slots.ts";
 import type { CommandContext } from "../context.ts";
 import type { Enroller } from "./enrol-slots.ts";
 import { closeEnrolments, provenSlot } from "./slot-proof.ts";

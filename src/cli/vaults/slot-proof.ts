@@ -1,7 +1,7 @@
 import type { LeafKey } from "../../crypto/vault/leaf.ts";
 import { HsmError } from "../../errors.ts";
 import type { LeafRef } from "../../services/vault/key-source.ts";
-import type { NewSlot } from "../../services/vault/open-vault.ts";
+import type { NewSlot } from "../../services/vault/vault-slots.ts";
 import type { EnrolledSlot } from "./enrol-slots.ts";
 
 /**

@@ -1,40 +1,30 @@
 import { equal } from "../../bytes/bytes.ts";
-import { openAgeFile, sealAgeFile } from "../../crypto/age/age-file.ts";
 import type { ByteSource } from "../../crypto/age/chunker.ts";
-import { formatX25519Recipient, unwrapX25519, wrapX25519 } from "../../crypto/age/x25519.ts";
-import type { Slot, SlotHolder } from "../../crypto/vault/leaf.ts";
+import { formatX25519Recipient } from "../../crypto/age/x25519.ts";
+import type { Slot } from "../../crypto/vault/leaf.ts";
 import type { VaultHeader } from "../../crypto/vault/vault-header.ts";
-import { derive, fileIdentity, vaultId } from "../../crypto/vault/vault-seed.ts";
+import { derive } from "../../crypto/vault/vault-seed.ts";
 import { HsmError } from "../../errors.ts";
 import { type SecretType, type VaultDocument, vaultDate, wipeDocument } from "./document/vault-document.ts";
 import { takeVaultLock } from "./file/vault-lock.ts";
 import { readVaultImage, replaceVault, type VaultImage, vaultChanged } from "./file/vault-store.ts";
 import type { KeySource } from "./key-source.ts";
 import { lockedImage } from "./locked-vault.ts";
-import { type KeyOf, type Unlocked, unlock } from "./unlock/unlock.ts";
-import { judgeRemoval, type NewSecret, secretAfter, secretNamed, slotNumbered } from "./vault-edits.ts";
+import { sealedTo, unsealedWith } from "./sealed-files.ts";
+import { trySlot } from "./unlock/try-slot.ts";
+import type { Unlocked } from "./unlock/unlock.ts";
+import {
+  type NewSecret,
+  type SecretFacts,
+  secretFacts,
+  secretNamed,
+  withoutSecret,
+  withSecret,
+} from "./vault-edits.ts";
 import { type PinOptions, type PinOutcome, rememberVault } from "./vault-pins.ts";
+import { publicRoot, seedOf, withNewRoot, withoutRetired } from "./vault-roots.ts";
+import { judgeRemoval, type NewSlot, slotNumbered, slotOpened } from "./vault-slots.ts";
 import { type Random, type SlotProof, writtenVault } from "./vault-writing.ts";
-
-/** A slot that is to be: who opens it, and keys that prove it before anything is written. */
-export interface NewSlot {
-  readonly label: string;
-  readonly holder: SlotHolder;
-  /** A key for each of its leaves; used when the vault is saved. */
-  readonly proof: KeyOf;
-}
-
-/** A secret without its value. */
-export interface SecretFacts {
-  readonly name: string;
-  readonly type: SecretType;
-  /** Bytes of the value. */
-  readonly length: number;
-  readonly revision: number;
-  readonly created: string;
-  readonly updated: string;
-  readonly note?: string;
-}
 
 export interface RekeyOutcome {
   /** Ids; the new one is to be noted anew. */
@@ -155,12 +145,7 @@ export class OpenVault {
 
   /** In the order of their names. */
   list(): readonly SecretFacts[] {
-    const facts = [...this.#open().secrets].map(([name, { value, ...rest }]) => ({
-      name,
-      length: value.length,
-      ...rest,
-    }));
-    return facts.sort((a, b) => (a.name < b.name ? -1 : 1));
+    return secretFacts(this.#open());
   }
 
   /** @returns the value, secret, the caller's to wipe @throws HsmError `VAULT_SECRET_UNKNOWN` (usage) */
@@ -171,18 +156,12 @@ export class OpenVault {
 
   /** The value is copied. @throws HsmError `VAULT_NAME_INVALID`, `VAULT_SECRET_INVALID` (usage) */
   set(name: string, secret: NewSecret): void {
-    const { secrets } = this.#open();
-    const before = secrets.get(name);
-    const after = secretAfter(before, name, secret, vaultDate(this.#now()));
-    before?.value.fill(0);
-    this.#document = { ...this.#document, secrets: new Map([...secrets, [name, after]]) };
+    this.#document = withSecret(this.#open(), name, secret, vaultDate(this.#now()));
   }
 
   /** @throws HsmError `VAULT_SECRET_UNKNOWN` (usage) */
   remove(name: string): void {
-    const document = this.#open();
-    secretNamed(document, name).value.fill(0);
-    this.#document = { ...document, secrets: new Map([...document.secrets].filter(([each]) => each !== name)) };
+    this.#document = withoutSecret(this.#open(), name);
   }
 
   /**
@@ -192,7 +171,7 @@ export class OpenVault {
    * @throws HsmError `VAULT_PURPOSE_INVALID`, `VAULT_SEED_UNKNOWN` (usage)
    */
   derive(purpose: string, context: string, { retired }: { readonly retired?: string | undefined } = {}): Uint8Array {
-    return derive(this.#seed(retired), purpose, context);
+    return derive(seedOf(this.#open(), retired), purpose, context);
   }
 
   /** @returns the id of the new slot @throws HsmError `VAULT_SLOT_INVALID` (usage), at the latest when it is saved */
@@ -214,16 +193,7 @@ export class OpenVault {
   removeSlot(id: number, { acknowledge = false }: { readonly acknowledge?: boolean | undefined } = {}): void {
     this.#open();
     const slot = slotNumbered(this.slots, id);
-    if (id === this.#opener.slot.id) {
-      throw new HsmError(
-        "VAULT_SLOT_OPENED",
-        "refused",
-        `slot ${id} opened the vault just now, so it cannot remove itself`,
-        {
-          advice: "open the vault with another slot: that proves that one is left",
-        },
-      );
-    }
+    if (id === this.#opener.slot.id) throw slotOpened(id);
     this.#drop(slot, acknowledge);
   }
 
@@ -249,49 +219,29 @@ export class OpenVault {
    * @throws HsmError as `unlock` does
    */
   async testSlot(id: number, sources: readonly KeySource[]): Promise<{ readonly by: readonly KeySource[] }> {
-    const locked = lockedImage(this.path, this.#image);
-    slotNumbered(locked.header.slots, id);
-    const opened = await unlock({
-      file: this.path,
-      slots: locked.header.slots,
-      stanzas: locked.slotStanzas,
-      sources,
-      only: [id],
-    });
-    opened.fileKey.fill(0);
-    return { by: opened.by };
+    return { by: await trySlot(lockedImage(this.path, this.#image), id, sources) };
   }
 
   /** A new seed, hence a new id, new derived keys and a new file recipient; the old seed is kept among the retired. */
   rekey(): RekeyOutcome {
-    const document = this.#open();
+    const { id: from } = this.#open();
     const seed = new Uint8Array(this.#random(32));
-    const { secret, publicKey } = fileIdentity(seed);
-    secret.fill(0);
-    const old = { id: document.id, seed: document.seed, retired: vaultDate(this.#now()) };
-    const id = vaultId(seed);
-    this.#document = { ...document, id, seed, retired: [...document.retired, old] };
-    this.#header = { ...this.#header, vaultId: id, fileRecipient: publicKey };
-    return { from: old.id, to: id, secrets: this.list().map(({ name }) => name) };
+    this.#document = withNewRoot(this.#document, seed, vaultDate(this.#now()));
+    this.#header = { ...this.#header, ...publicRoot(seed) };
+    return { from, to: this.id, secrets: this.list().map(({ name }) => name) };
   }
 
   /** Forgets retired seeds: keys derived from them, and files sealed to them, are lost to this vault. @returns their ids */
   dropRetired(): readonly string[] {
-    const document = this.#open();
-    for (const { seed } of document.retired) seed.fill(0);
-    this.#document = { ...document, retired: [] };
-    return document.retired.map(({ id }) => id);
+    const ids = this.#open().retired.map(({ id }) => id);
+    this.#document = withoutRetired(this.#document);
+    return ids;
   }
 
   /** An age file for this vault, of any size, as a stream. */
   seal(plain: ByteSource): AsyncGenerator<Uint8Array> {
     this.#open();
-    const fileKey = new Uint8Array(this.#random(16));
-    try {
-      return sealAgeFile([wrapX25519(fileKey, this.#header.fileRecipient)], fileKey, plain);
-    } finally {
-      fileKey.fill(0);
-    }
+    return sealedTo(this.#header.fileRecipient, plain, this.#random);
   }
 
   /**
@@ -299,22 +249,7 @@ export class OpenVault {
    * @throws HsmError `AGE_NO_MATCH` (device), `AGE_FILE_INVALID`, `AGE_MAC_WRONG` (check-failed)
    */
   async unseal(sealed: ByteSource): Promise<AsyncGenerator<Uint8Array>> {
-    const { seed, retired } = this.#open();
-    const opened = await openAgeFile(sealed, async (stanzas) => {
-      for (const each of [seed, ...retired.map((one) => one.seed).reverse()]) {
-        const { secret } = fileIdentity(each);
-        try {
-          for (const stanza of stanzas) {
-            const fileKey = unwrapX25519(stanza, secret);
-            if (fileKey !== null) return fileKey;
-          }
-        } finally {
-          secret.fill(0);
-        }
-      }
-      return null;
-    });
-    return opened.payload;
+    return unsealedWith(this.#open(), sealed);
   }
 
   /**
@@ -381,16 +316,6 @@ export class OpenVault {
     judgeRemoval(slot, rest, acknowledge);
     this.#header = { ...this.#header, slots: rest };
     this.#proofs = this.#proofs.filter((proof) => proof.slot !== slot.id);
-  }
-
-  #seed(retired: string | undefined): Uint8Array {
-    const document = this.#open();
-    if (retired === undefined || retired === document.id) return document.seed;
-    const old = document.retired.find(({ id }) => id === retired);
-    if (old !== undefined) return old.seed;
-    throw new HsmError("VAULT_SEED_UNKNOWN", "usage", `the vault keeps no seed of ${retired}`, {
-      advice: "`hsmadm vault status` shows its id, `vault open` the retired ones",
-    });
   }
 
   #open(): VaultDocument {

@@ -1,7 +1,7 @@
 import { type Leaf, leavesOf, type Slot } from "../../crypto/vault/leaf.ts";
 import { leafFingerprint, leafTitle } from "./leaf-key.ts";
 import { neededLegs } from "./unlock/unlock-plan.ts";
-import { isRecovery } from "./vault-edits.ts";
+import { isRecovery } from "./vault-slots.ts";
 
 /** What a vault's slots come to, taken together: any one of them opens it. */
 export interface VaultPolicy {

@@ -1,5 +1,4 @@
 import { utf8Text } from "../../bytes/bytes.ts";
-import { leavesOf, type Slot, type SlotHolder } from "../../crypto/vault/leaf.ts";
 import { HsmError } from "../../errors.ts";
 import {
   checkSecretName,
@@ -10,7 +9,7 @@ import {
   type VaultSecret,
 } from "./document/vault-document.ts";
 
-/** Changes to what a vault holds, each judged before it is made. */
+/** The secrets a vault holds, and changes to them, each judged before it is made. */
 
 export interface NewSecret {
   readonly value: Uint8Array;
@@ -20,8 +19,42 @@ export interface NewSecret {
   readonly note?: string | undefined;
 }
 
-/** @throws HsmError `VAULT_NAME_INVALID`, `VAULT_SECRET_INVALID` (usage), `VAULT_TOO_LARGE` (refused) */
-export function secretAfter(
+/** A secret without its value. */
+export interface SecretFacts {
+  readonly name: string;
+  readonly type: SecretType;
+  /** Bytes of the value. */
+  readonly length: number;
+  readonly revision: number;
+  readonly created: string;
+  readonly updated: string;
+  readonly note?: string;
+}
+
+/** In the order of their names. */
+export function secretFacts({ secrets }: VaultDocument): SecretFacts[] {
+  const facts = [...secrets].map(([name, { value, ...rest }]) => ({ name, length: value.length, ...rest }));
+  return facts.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/**
+ * The document with a secret more, or another value of one, whose old value is wiped. The new one is copied.
+ * @throws HsmError `VAULT_NAME_INVALID`, `VAULT_SECRET_INVALID` (usage)
+ */
+export function withSecret(document: VaultDocument, name: string, secret: NewSecret, now: string): VaultDocument {
+  const before = document.secrets.get(name);
+  const after = secretAfter(before, name, secret, now);
+  before?.value.fill(0);
+  return { ...document, secrets: new Map([...document.secrets, [name, after]]) };
+}
+
+/** The document without a secret, which is wiped. @throws HsmError `VAULT_SECRET_UNKNOWN` (usage) */
+export function withoutSecret(document: VaultDocument, name: string): VaultDocument {
+  secretNamed(document, name).value.fill(0);
+  return { ...document, secrets: new Map([...document.secrets].filter(([each]) => each !== name)) };
+}
+
+function secretAfter(
   before: VaultSecret | undefined,
   name: string,
   { value, type = "raw", note }: NewSecret,
@@ -54,46 +87,4 @@ export function secretNamed(document: VaultDocument, name: string): VaultSecret 
   throw new HsmError("VAULT_SECRET_UNKNOWN", "usage", `the vault has no secret ${name}`, {
     advice: "`hsmadm vault list` names them",
   });
-}
-
-/** @throws HsmError `VAULT_SLOT_UNKNOWN` (usage) */
-export function slotNumbered(slots: readonly Slot[], id: number): Slot {
-  const slot = slots.find((each) => each.id === id);
-  if (slot !== undefined) return slot;
-  throw new HsmError("VAULT_SLOT_UNKNOWN", "usage", `the vault has no slot ${id}`, {
-    advice: `it has ${slots.map((each) => each.id).join(", ")}; \`hsmadm vault status\` shows them`,
-  });
-}
-
-/**
- * Judges whether a slot may go: the vault must not be left to a drawer, nor without one, unless somebody says so.
- * @param rest the slots that stay
- * @throws HsmError `VAULT_LAST_OPENER`, `VAULT_LAST_RECOVERY` (refused)
- */
-export function judgeRemoval(slot: Slot, rest: readonly Slot[], acknowledged: boolean): void {
-  if (rest.length === 0) {
-    throw new HsmError(
-      "VAULT_LAST_OPENER",
-      "refused",
-      `slot ${slot.id} is the only one: without it nothing opens the vault`,
-      {
-        advice: "add another slot first; to be rid of the vault, delete its file",
-      },
-    );
-  }
-  if (acknowledged) return;
-  const advice = `add another first, or give \`--yes-lock-me-out\` if that is what you want`;
-  if (!isRecovery(slot.holder) && rest.every(({ holder }) => isRecovery(holder))) {
-    throw new HsmError("VAULT_LAST_OPENER", "refused", `slot ${slot.id} is the last one besides the recovery key`, {
-      advice,
-    });
-  }
-  if (isRecovery(slot.holder) && !rest.some(({ holder }) => isRecovery(holder))) {
-    throw new HsmError("VAULT_LAST_RECOVERY", "refused", `slot ${slot.id} is the last recovery key`, { advice });
-  }
-}
-
-/** Whether nothing but recovery keys open it. */
-export function isRecovery(holder: SlotHolder): boolean {
-  return leavesOf(holder).every(({ kind }) => kind === "recovery");
 }

@@ -1,16 +1,17 @@
 import { randomBytes } from "node:crypto";
 import type { Slot } from "../../crypto/vault/leaf.ts";
-import { fileIdentity, vaultId } from "../../crypto/vault/vault-seed.ts";
 import { HsmError } from "../../errors.ts";
 import { type VaultDocument, vaultDate, wipeDocument } from "./document/vault-document.ts";
 import { takeVaultLock } from "./file/vault-lock.ts";
 import { createVaultFile, refuseTaken, vaultTarget } from "./file/vault-store.ts";
 import type { KeySource } from "./key-source.ts";
 import { lockedVault } from "./locked-vault.ts";
-import { type NewSlot, OpenVault } from "./open-vault.ts";
+import { OpenVault } from "./open-vault.ts";
 import { openedPayload } from "./opened-payload.ts";
 import { unlock } from "./unlock/unlock.ts";
 import { checkPins, type PinOptions, rememberVault } from "./vault-pins.ts";
+import { publicRoot } from "./vault-roots.ts";
+import type { NewSlot } from "./vault-slots.ts";
 import { type Random, writtenVault } from "./vault-writing.ts";
 
 interface World {
@@ -100,13 +101,11 @@ export async function createVault(
   await refuseTaken(target);
   const date = vaultDate(now());
   const seed = new Uint8Array(random(32));
-  const { secret, publicKey } = fileIdentity(seed);
-  secret.fill(0);
   const slots = newSlots.map(({ label, holder }, i): Slot => ({ id: i + 1, label, created: date, holder }));
-  const id = vaultId(seed);
-  const header = { vaultId: id, generation: 1, nextSlot: slots.length + 1, fileRecipient: publicKey, slots };
+  const root = publicRoot(seed);
+  const header = { ...root, generation: 1, nextSlot: slots.length + 1, slots };
   const document: VaultDocument = {
-    id,
+    id: root.vaultId,
     generation: 1,
     previous: null,
     created: date,

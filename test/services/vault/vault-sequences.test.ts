@@ -6,8 +6,9 @@ import { afterAll, expect, test } from "vitest";
 import type { SlotHolder } from "../../../src/crypto/vault/leaf.ts";
 import { HsmError } from "../../../src/errors.ts";
 import { hostState } from "../../../src/services/vault/host-state.ts";
-import type { NewSlot, OpenVault } from "../../../src/services/vault/open-vault.ts";
+import type { OpenVault } from "../../../src/services/vault/open-vault.ts";
 import { createVault, openVault } from "../../../src/services/vault/vault.ts";
+import type { NewSlot } from "../../../src/services/vault/vault-slots.ts";
 import { proofOf, type SoftwareKey, softwareKey, softwareSource } from "./software-keys.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hsmadm-vault-sequences-"));

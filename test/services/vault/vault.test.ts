@@ -6,8 +6,8 @@ import { afterAll, describe, expect, test } from "vitest";
 import { utf8Bytes } from "../../../src/bytes/bytes.ts";
 import { openSlot } from "../../../src/crypto/vault/open-slot.ts";
 import { lockedVault } from "../../../src/services/vault/locked-vault.ts";
-import type { NewSlot } from "../../../src/services/vault/open-vault.ts";
 import { createVault, openVault } from "../../../src/services/vault/vault.ts";
+import type { NewSlot } from "../../../src/services/vault/vault-slots.ts";
 import { leafKinds, proofOf, type SoftwareKey, softwareKey, softwareSource } from "./software-keys.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hsmadm-vault-"));
