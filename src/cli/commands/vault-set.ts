@@ -4,13 +4,14 @@ import type { CommandContext } from "../context.ts";
 import { usage } from "../failure.ts";
 import { readWhole } from "../keys/key-files.ts";
 import { vaultFacts } from "../vaults/vault-facts.ts";
-import { withVault } from "../vaults/vault-session.ts";
+import { refuseUnnamed, withVault } from "../vaults/vault-session.ts";
 
 /** Keeps what standard input gives, as it is. */
 export async function run(context: CommandContext): Promise<undefined> {
   const { args, globals, output } = context;
   const name = args.required("NAME");
   checkSecretName(name);
+  await refuseUnnamed(context);
   const value = await readWhole(context, args.text("in") ?? "-");
   try {
     if (value.length === 0) {

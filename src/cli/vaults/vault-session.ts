@@ -31,7 +31,7 @@ export async function withVault<T>(
   work: (session: VaultSession) => Promise<T>,
 ): Promise<T> {
   const path = context.args.required("FILE");
-  await refuseUnnamed(context, path);
+  await refuseUnnamed(context);
   return withSources(context, options, async (sources) => {
     const { openVault } = await import("../../services/vault/vault.ts");
     const { write, only, except } = options;
@@ -84,13 +84,17 @@ export async function vaultState({ paths }: Pick<CommandContext, "paths">): Prom
   return hostState(join(paths.state, "vaults"));
 }
 
-/** No device, no passphrase and no recovery key was named: says what would open it, having read the header alone. */
-async function refuseUnnamed(context: CommandContext, path: string): Promise<void> {
+/**
+ * No device, no passphrase and no recovery key was named: says what would open it, having read the header alone. For who
+ * reads standard input first: nobody is to type a secret for nothing.
+ * @throws HsmError `DEVICE_POLICY` (device)
+ */
+export async function refuseUnnamed(context: CommandContext): Promise<void> {
   const { args } = context;
   const given = ["passphrase", "recovery"].some((option) => args.text(option) !== undefined);
   if (given || namedDevices(context).length > 0) return;
   const { policyRefusal } = await import("./vault-refusal.ts");
-  throw await policyRefusal(context, path);
+  throw await policyRefusal(context, args.required("FILE"));
 }
 
 function tellTrust({ output }: CommandContext, vault: OpenVault): void {
