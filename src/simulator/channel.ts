@@ -11,6 +11,8 @@ export interface SimulatedCard {
   powerOn(): Uint8Array;
   /** @returns the ATR */
   reset(): Uint8Array;
+  /** Ends what only power ends; where it is not there nothing does. */
+  powerOff?(): void;
 }
 
 /** A simulated card behind the channel that drivers know. */
@@ -35,9 +37,14 @@ export class SimulatorChannel<Card extends SimulatedCard = SimulatedToken> imple
   }
 
   async transceive(command: Uint8Array): Promise<Uint8Array> {
+    return this.use((token) => token.transceive(command));
+  }
+
+  /** What goes to the token past APDUs. @throws TransportError as `transceive` */
+  async use<T>(work: (token: Card) => Promise<T>): Promise<T> {
     this.#begin();
     try {
-      return await this.token.transceive(command);
+      return await work(this.token);
     } finally {
       this.#busy = false;
       if (this.#closed) this.#giveBack();
@@ -53,6 +60,7 @@ export class SimulatorChannel<Card extends SimulatedCard = SimulatedToken> imple
   /** Nothing is sent after it. A command still at work (a key being made) keeps the token until it is done. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.token.powerOff?.();
     if (!this.#busy) this.#giveBack();
   }
 

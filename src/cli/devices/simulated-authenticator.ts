@@ -20,6 +20,7 @@ export function authenticatorFile(context: CommandContext, name: string): string
 /**
  * A simulated FIDO2 authenticator as a card in a reader; one that is not there yet springs up without a PIN. It touches
  * itself; `HSMADM_SIMULATOR_TOUCH=denied` or `timeout` plays somebody who refuses, or nobody.
+ * It keeps its power from one program to the next, unless `HSMADM_SIMULATOR_POWER=cycle` says that it was unplugged.
  * @throws HsmError as `openAuthenticatorFile`
  */
 export async function openSimulatedAuthenticator(
@@ -33,6 +34,7 @@ export async function openSimulatedAuthenticator(
     world: await simulatorWorld(context.io, `sim-fido:${name}`),
     touch: touchOf(context),
     create: true,
+    powerCycled: powerCycled(context),
     ...options,
   });
 }
@@ -42,6 +44,13 @@ function touchOf({ io }: CommandContext): Touch | undefined {
   if (outcome === undefined || outcome === "touched") return undefined;
   if (outcome === "denied" || outcome === "timeout") return async () => outcome;
   throw usage("OPTION_VALUE", "HSMADM_SIMULATOR_TOUCH knows touched, denied and timeout");
+}
+
+function powerCycled({ io }: CommandContext): boolean {
+  const power = io.env["HSMADM_SIMULATOR_POWER"];
+  if (power === undefined || power === "kept") return false;
+  if (power === "cycle") return true;
+  throw usage("OPTION_VALUE", "HSMADM_SIMULATOR_POWER knows kept and cycle");
 }
 
 export function readAuthenticatorProfile(text: string | undefined): AuthenticatorProfileName | undefined {

@@ -9,16 +9,26 @@ import type { SimulatedAuthenticator } from "./authenticator.ts";
 /** CTAP2 in APDUs, the card's side (reference section 2). */
 
 const aid = fromHex("A0000006472F0001");
+/** Where Pico FIDO takes vendor commands, the same applet once more. */
+const vendorAid = fromHex("B0000006472F0001");
 /** `FIDO_2_0`: CTAP2 and no U2F. */
 const selectAnswer = fromHex("4649444F5F325F30");
 
-const instruction = { select: 0xa4, getResponse: 0xc0, message: 0x10, poll: 0x11, control: 0x12 } as const;
+const instruction = {
+  select: 0xa4,
+  getResponse: 0xc0,
+  message: 0x10,
+  poll: 0x11,
+  control: 0x12,
+  vendor: 0x41,
+} as const;
 /** CLA: more parts of this command follow. */
 const chainingBit = 0x10;
 /** P1 of a message: the reader understands 9100. */
 const pollingBit = 0x80;
 const cancel = 0x11;
 const stillWorking = 0x9100;
+const vendorRefusal = 0x6400;
 const nothing = new Uint8Array(0);
 
 export class ApduLink {
@@ -68,7 +78,7 @@ export class ApduLink {
     if (command.ins === instruction.getResponse && (command.cla === 0x00 || command.cla === 0x80))
       return this.#getResponse(command);
     this.#rest = nothing;
-    if (command.ins !== instruction.message) this.#chain = null;
+    if (command.ins !== instruction.message && command.ins !== instruction.vendor) this.#chain = null;
     if (command.cla === 0x00) refuse(SW.insNotSupported);
     if ((command.cla & ~chainingBit) !== 0x80) refuse(SW.claNotSupported);
     switch (command.ins) {
@@ -76,6 +86,8 @@ export class ApduLink {
         return this.#message(command);
       case instruction.poll:
         return this.#poll(command);
+      case instruction.vendor:
+        return this.#vendor(command);
       case instruction.control:
         return this.#control(command);
       default:
@@ -84,7 +96,9 @@ export class ApduLink {
   }
 
   #select({ p1, data }: CommandApdu): ResponseApdu {
-    if (p1 !== 0x04 || !equal(data ?? nothing, aid)) refuse(this.#authenticator.profile.unknownAid);
+    const { lock, unknownAid } = this.#authenticator.profile;
+    const aids = lock?.vendorApdus === true ? [aid, vendorAid] : [aid];
+    if (p1 !== 0x04 || !aids.some((one) => equal(data ?? nothing, one))) refuse(unknownAid);
     this.powerOff();
     this.#selected = true;
     return ok(selectAnswer);
@@ -99,6 +113,19 @@ export class ApduLink {
     const work = startWork(this.#authenticator, command.data ?? nothing);
     this.#work = work;
     return (command.p1 & pollingBit) === 0 ? this.#finish(command, await work.done) : this.#look(command, work);
+  }
+
+  /** A refusal is told by its status word: there is no status byte in the data. */
+  async #vendor(part: CommandApdu): Promise<ResponseApdu> {
+    if (this.#authenticator.profile.lock?.vendorApdus !== true) refuse(SW.insNotSupported);
+    const command = this.#joined(part);
+    if (command === null) return ok();
+    this.#giveUp();
+    await this.#ending;
+    const answer = await this.#authenticator.vendor(command.data ?? nothing);
+    const [status = 0] = answer;
+    if (status !== 0) refuse(vendorRefusal + status);
+    return this.#fit(command, answer.subarray(1));
   }
 
   async #poll(command: CommandApdu): Promise<ResponseApdu> {

@@ -75,6 +75,20 @@ export function decodeAuthenticator(json: unknown): AuthenticatorState {
   };
 }
 
+/**
+ * The state with what the lock keeps in memory: programs come and go while the authenticator has power.
+ * @param lockKey `null` where it is not unlocked
+ */
+export function withLockMemory(state: AuthenticatorStateFile, lockKey: Uint8Array | null): object {
+  return lockKey === null ? state : { ...state, lockMemory: toHex(lockKey) };
+}
+
+/** @throws HsmError `TOKEN_FILE_INVALID` */
+export function lockMemoryIn(json: unknown): Uint8Array | null {
+  const memory = record(json, "the file")["lockMemory"];
+  return memory === undefined ? null : bytes(memory, "lockMemory", 32);
+}
+
 type Json = Readonly<Record<string, unknown>>;
 
 function decodePin(pin: Json): AuthenticatorPin {

@@ -12,7 +12,7 @@ import {
 } from "../state-store.ts";
 import type { SimulatorWorld } from "../world.ts";
 import { type AuthenticatorOptions, SimulatedAuthenticator } from "./authenticator.ts";
-import { decodeAuthenticator } from "./authenticator-file.ts";
+import { decodeAuthenticator, lockMemoryIn, withLockMemory } from "./authenticator-file.ts";
 import type { AuthenticatorProfileName } from "./profile-names.ts";
 
 /** Simulated authenticators in files, beside those of simulated HSMs: one authenticator, one file, one process at a time. */
@@ -26,6 +26,8 @@ export interface OpenAuthenticatorOptions extends AuthenticatorOptions {
   readonly profile?: AuthenticatorProfileName | undefined;
   /** Makes it when it is not there. */
   readonly create?: boolean | undefined;
+  /** It lost its power since it was last open; otherwise what a lock keeps in memory is still there. */
+  readonly powerCycled?: boolean | undefined;
 }
 
 /**
@@ -41,23 +43,30 @@ export async function openAuthenticatorFile(
   if (options.create !== true && !existsSync(path)) throw unknownToken(where);
   const unlock = lockStateFile(path, where);
   try {
-    return new SimulatorChannel(load(path, options), where, unlock);
+    return load(path, where, unlock, options);
   } catch (error) {
     unlock();
     throw error;
   }
 }
 
-function load(path: string, options: OpenAuthenticatorOptions): SimulatedAuthenticator {
-  const { world, touch, profile = "standard" } = options;
+function load(
+  path: string,
+  where: string,
+  unlock: () => void,
+  { world, touch, profile = "standard", powerCycled = false }: OpenAuthenticatorOptions,
+): SimulatorChannel<SimulatedAuthenticator> {
   const stored = readStateFile(path);
   const authenticator =
     stored === null
       ? SimulatedAuthenticator.create(world, { profile, touch })
       : SimulatedAuthenticator.restore(stored, world, { touch });
-  if (stored === null) write(path, authenticator);
-  authenticator.onChange = (state) => writeStateFile(path, state);
-  return authenticator;
+  const lockMemory = stored === null || powerCycled ? null : lockMemoryIn(stored);
+  if (stored === null || powerCycled) write(path, authenticator);
+  const channel = new SimulatorChannel(authenticator, where, unlock);
+  authenticator.session.lock.key = lockMemory;
+  authenticator.onChange = (state) => writeStateFile(path, withLockMemory(state, authenticator.session.lock.key));
+  return channel;
 }
 
 function write(path: string, authenticator: SimulatedAuthenticator): void {

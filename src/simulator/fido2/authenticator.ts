@@ -83,13 +83,17 @@ export class SimulatedAuthenticator implements Device {
 
   /** Power on after power off, and the reader's reset. A command at work is given up. @returns the ATR */
   reset(): Uint8Array {
-    this.#link.powerOff();
-    if (this.#hanging !== null) {
-      this.#hanging();
-      this.#running = null;
-    }
+    this.powerOff();
     this.#session = newAuthenticatorSession(this.world);
     return this.profile.atr;
+  }
+
+  /** What is worked on is given up. */
+  powerOff(): void {
+    this.#link.powerOff();
+    if (this.#hanging === null) return;
+    this.#hanging();
+    this.#running = null;
   }
 
   powerOn(): Uint8Array {

@@ -1,43 +1,16 @@
 import { bigEndian, concat } from "../../bytes/bytes.ts";
 import type { SimulatedAuthenticator } from "./authenticator.ts";
+import { foreignChannel, type HidFaults } from "./ctaphid-faults.ts";
+import { HidOutput, type HidPort } from "./ctaphid-output.ts";
 import {
   broadcastChannel,
   type HidPacket,
   hidCommand,
   hidError,
   longestMessage,
-  packetsOf,
   parsePacket,
 } from "./ctaphid-packets.ts";
-
-/** Where packets of 64 bytes come from and go to. */
-export interface HidPort {
-  /** The next packet of the platform; `null` when it is gone. */
-  read(): Promise<Uint8Array | null>;
-  write(packet: Uint8Array): Promise<void>;
-}
-
-/** What a real device does now and then, and a platform has to stand. */
-export interface HidFaults {
-  /** Another program's INIT is answered first. */
-  readonly foreignNonce?: boolean | undefined;
-  /** A packet for another program comes before each answer. */
-  readonly foreignChannel?: boolean | undefined;
-  /** So many requests are answered with "channel busy" first. */
-  readonly busy?: number | undefined;
-  /** KEEPALIVE "processing" before each answer, so many. */
-  readonly keepAlives?: number | undefined;
-  /** The second packet of an answer carries a sequence number that is not its own. */
-  readonly wrongSequence?: boolean | undefined;
-  /** CBOR requests are not answered, and no KEEPALIVE comes. */
-  readonly silent?: boolean | undefined;
-  /** CTAP errors come as ERROR frames, as old pico-fido firmware sends them. */
-  readonly errorFrames?: boolean | undefined;
-  /** Between two KEEPALIVEs; 100 when absent. */
-  readonly keepAliveMs?: number | undefined;
-  /** Longest gap between two packets of a request; 500 when absent. */
-  readonly gapMs?: number | undefined;
-}
+import { HidWorker } from "./ctaphid-worker.ts";
 
 /** Answers CTAPHID for an authenticator until the platform is gone. A command at work is cancelled then. */
 export async function serveCtapHid(
@@ -60,32 +33,22 @@ interface Incoming {
   readonly timer: NodeJS.Timeout;
 }
 
-/** A CBOR request that is worked on. */
-interface Working {
-  readonly channel: number;
-  readonly abort: AbortController;
-}
-
-/** INIT's answer: protocol 2, device version 1.0.0, capabilities WINK, CBOR and no U2F. */
-const initFacts = Uint8Array.of(2, 1, 0, 0, 0x01 | 0x04 | 0x08);
+const protocol = 2;
 const firstChannel = 0x5153_0001;
-const foreignChannel = 0x0bad_0001;
-const processing = 1;
 
 class CtapHidDevice {
   readonly #authenticator: SimulatedAuthenticator;
-  readonly #port: HidPort;
+  readonly #output: HidOutput;
+  readonly #worker: HidWorker;
   readonly #faults: HidFaults;
   #channels = 0;
   #busyLeft: number;
   #incoming: Incoming | null = null;
-  #working: Working | null = null;
-  #work: Promise<void> = Promise.resolve();
-  #writes: Promise<void> = Promise.resolve();
 
   constructor(authenticator: SimulatedAuthenticator, port: HidPort, faults: HidFaults) {
     this.#authenticator = authenticator;
-    this.#port = port;
+    this.#output = new HidOutput(port, faults.wrongSequence === true);
+    this.#worker = new HidWorker(authenticator, this.#output, faults);
     this.#faults = faults;
     this.#busyLeft = faults.busy ?? 0;
   }
@@ -99,9 +62,8 @@ class CtapHidDevice {
 
   async end(): Promise<void> {
     this.#drop();
-    this.#working?.abort.abort();
-    await this.#work;
-    await this.#writes;
+    await this.#worker.end();
+    await this.#output.written();
   }
 
   #begin(packet: HidPacket & { readonly kind: "init" }): void {
@@ -111,24 +73,24 @@ class CtapHidDevice {
       return;
     }
     if (channel < firstChannel || channel >= firstChannel + this.#channels) {
-      this.#error(channel, hidError.invalidChannel);
+      this.#output.error(channel, hidError.invalidChannel);
       return;
     }
     if (command === hidCommand.cancel) {
-      if (this.#working?.channel === channel) this.#working.abort.abort();
+      this.#worker.cancel(channel);
       return;
     }
     if (this.#incoming?.channel === channel) {
       this.#drop();
-      this.#error(channel, hidError.invalidSequence);
+      this.#output.error(channel, hidError.invalidSequence);
       return;
     }
-    if (this.#incoming !== null || this.#working !== null) {
-      this.#error(channel, hidError.busy);
+    if (this.#incoming !== null || this.#worker.busy) {
+      this.#output.error(channel, hidError.busy);
       return;
     }
     if (length > longestMessage) {
-      this.#error(channel, hidError.invalidLength);
+      this.#output.error(channel, hidError.invalidLength);
       return;
     }
     const timer = setTimeout(() => this.#late(), this.#faults.gapMs ?? 500).unref();
@@ -141,7 +103,7 @@ class CtapHidDevice {
     if (incoming === null || incoming.channel !== channel) return;
     if (sequence !== incoming.sequence) {
       this.#drop();
-      this.#error(channel, hidError.invalidSequence);
+      this.#output.error(channel, hidError.invalidSequence);
       return;
     }
     incoming.sequence += 1;
@@ -157,112 +119,66 @@ class CtapHidDevice {
     this.#drop();
     if (this.#busyLeft > 0) {
       this.#busyLeft -= 1;
-      this.#error(channel, hidError.busy);
+      this.#output.error(channel, hidError.busy);
     } else if (command === hidCommand.ping) {
-      this.#send(channel, command, data);
+      this.#output.send(channel, command, data);
     } else if (command === hidCommand.wink) {
-      this.#send(channel, command, new Uint8Array(0));
-    } else if (command === hidCommand.cbor) {
-      this.#cbor(channel, data);
+      this.#output.send(channel, command, new Uint8Array(0));
+    } else if (command === hidCommand.cbor && data.length === 0) {
+      this.#output.error(channel, hidError.invalidLength);
+    } else if (
+      command === hidCommand.cbor ||
+      (command === hidCommand.vendor && this.#authenticator.profile.lock !== null)
+    ) {
+      this.#worker.begin(channel, command, data);
     } else {
-      this.#error(channel, hidError.invalidCommand);
+      this.#output.error(channel, hidError.invalidCommand);
     }
   }
 
   /** A new channel for whoever asks on the broadcast one; on a channel that is there, a fresh start. */
   #init(channel: number, nonce: Uint8Array, length: number): void {
     if (length !== 8) {
-      this.#error(channel, hidError.invalidLength);
+      this.#output.error(channel, hidError.invalidLength);
       return;
     }
     if (channel === broadcastChannel) {
       if (this.#faults.foreignNonce === true) {
-        this.#send(
+        this.#output.send(
           channel,
           hidCommand.init,
           concat(
             nonce.map((byte) => byte ^ 0xff),
             bigEndian(foreignChannel, 4),
-            initFacts,
+            this.#initFacts,
           ),
         );
       }
       const made = firstChannel + this.#channels++;
-      this.#send(channel, hidCommand.init, concat(nonce, bigEndian(made, 4), initFacts));
+      this.#output.send(channel, hidCommand.init, concat(nonce, bigEndian(made, 4), this.#initFacts));
       return;
     }
     if (channel < firstChannel || channel >= firstChannel + this.#channels) {
-      this.#error(channel, hidError.invalidChannel);
+      this.#output.error(channel, hidError.invalidChannel);
       return;
     }
     if (this.#incoming?.channel === channel) this.#drop();
-    if (this.#working?.channel === channel) {
-      this.#working.abort.abort();
-      this.#working = null;
-    }
-    this.#send(channel, hidCommand.init, concat(nonce, bigEndian(channel, 4), initFacts));
+    this.#worker.giveUp(channel);
+    this.#output.send(channel, hidCommand.init, concat(nonce, bigEndian(channel, 4), this.#initFacts));
   }
 
-  #cbor(channel: number, message: Uint8Array): void {
-    if (message.length === 0) {
-      this.#error(channel, hidError.invalidLength);
-      return;
-    }
-    const working: Working = { channel, abort: new AbortController() };
-    this.#working = working;
-    if (this.#faults.silent === true) return;
-    for (let i = 0; i < (this.#faults.keepAlives ?? 0); i++) this.#keepAlive(channel, processing);
-    const before = this.#work;
-    this.#work = (async () => {
-      // What an INIT gave up may not be over yet.
-      await before;
-      await this.#answer(working, message);
-    })();
-  }
-
-  async #answer(working: Working, message: Uint8Array): Promise<void> {
-    const { channel, abort } = working;
-    let status = processing;
-    const timer = setInterval(() => this.#keepAlive(channel, status), this.#faults.keepAliveMs ?? 100).unref();
-    const onKeepAlive = (now: number) => {
-      status = now;
-      this.#keepAlive(channel, now);
-    };
-    const answer = await this.#authenticator.ctap(message, { signal: abort.signal, onKeepAlive });
-    clearInterval(timer);
-    if (this.#working !== working) return;
-    this.#working = null;
-    if (this.#faults.foreignChannel === true) this.#send(foreignChannel, hidCommand.cbor, Uint8Array.of(0x7f));
-    const failed = answer[0] !== 0 && this.#faults.errorFrames === true;
-    this.#send(channel, failed ? hidCommand.error : hidCommand.cbor, answer);
+  get #initFacts(): Uint8Array {
+    return Uint8Array.of(protocol, ...this.#authenticator.profile.hidFacts);
   }
 
   #late(): void {
     const channel = this.#incoming?.channel;
     this.#incoming = null;
-    if (channel !== undefined) this.#error(channel, hidError.timeout);
+    if (channel !== undefined) this.#output.error(channel, hidError.timeout);
   }
 
   #drop(): void {
     if (this.#incoming !== null) clearTimeout(this.#incoming.timer);
     this.#incoming = null;
-  }
-
-  #keepAlive(channel: number, status: number): void {
-    this.#send(channel, hidCommand.keepAlive, Uint8Array.of(status));
-  }
-
-  #error(channel: number, code: number): void {
-    this.#send(channel, hidCommand.error, Uint8Array.of(code));
-  }
-
-  #send(channel: number, command: number, data: Uint8Array): void {
-    const packets = packetsOf(channel, command, data);
-    const second = packets[1];
-    if (this.#faults.wrongSequence === true && second !== undefined) second[4] = 0x05;
-    for (const packet of packets) {
-      // A platform that is gone shows itself at the next read.
-      this.#writes = this.#writes.then(() => this.#port.write(packet)).catch(() => {});
-    }
   }
 }

@@ -14,6 +14,8 @@ export const hidCommand = {
   cancel: 0x11,
   keepAlive: 0x3b,
   error: 0x3f,
+  /** One of those that makers may give a meaning: Pico FIDO's. */
+  vendor: 0x41,
 } as const;
 
 export const hidError = {

@@ -1,5 +1,4 @@
 import type { CtapChannel } from "../../apdu/ctap-channel.ts";
-import { TransportError } from "../../apdu/transport-error.ts";
 import type { SimulatorChannel } from "../channel.ts";
 import type { SimulatedAuthenticator } from "./authenticator.ts";
 
@@ -7,16 +6,10 @@ import type { SimulatedAuthenticator } from "./authenticator.ts";
  * The maker's own commands of an authenticator, as they come over USB in frames of their own. It lives as long as the
  * channel beneath; closing it closes nothing.
  */
-export function vendorChannel({ token, where }: SimulatorChannel<SimulatedAuthenticator>): CtapChannel {
-  let closed = false;
+export function vendorChannel(channel: SimulatorChannel<SimulatedAuthenticator>): CtapChannel {
   return {
-    where,
-    send: async (message, options = {}) => {
-      if (closed) throw new TransportError("CHANNEL_CLOSED", `${where} was given back already`, { layer: "sim" });
-      return token.vendor(message, options);
-    },
-    close: async () => {
-      closed = true;
-    },
+    where: channel.where,
+    send: (message, options = {}) => channel.use((authenticator) => authenticator.vendor(message, options)),
+    close: async () => undefined,
   };
 }

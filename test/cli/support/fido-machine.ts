@@ -2,7 +2,8 @@ import { vi } from "vitest";
 import type { CardChannel } from "../../../src/apdu/channel.ts";
 import { TransportError } from "../../../src/apdu/transport-error.ts";
 import type { SimulatedAuthenticator } from "../../../src/simulator/fido2/authenticator.ts";
-import { type HidFaults, serveCtapHid } from "../../../src/simulator/fido2/ctaphid-device.ts";
+import { serveCtapHid } from "../../../src/simulator/fido2/ctaphid-device.ts";
+import type { HidFaults } from "../../../src/simulator/fido2/ctaphid-faults.ts";
 
 /** What a machine with HID devices and readers has. Tests put things in; the mocks of node-hid and PC/SC look here. */
 export class FidoMachine {

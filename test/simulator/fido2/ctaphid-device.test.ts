@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { concat } from "../../../src/bytes/bytes.ts";
 import { fromHex, toHex } from "../../../src/bytes/hex.ts";
 import { SimulatedAuthenticator } from "../../../src/simulator/fido2/authenticator.ts";
-import { type HidFaults, serveCtapHid } from "../../../src/simulator/fido2/ctaphid-device.ts";
+import { serveCtapHid } from "../../../src/simulator/fido2/ctaphid-device.ts";
+import type { HidFaults } from "../../../src/simulator/fido2/ctaphid-faults.ts";
 import type { Touch } from "../../../src/simulator/fido2/device.ts";
 import { world } from "./support/client.ts";
 

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { Fido2Authenticator } from "../../../src/cards/fido2/authenticator.ts";
 import { SimulatedAuthenticator } from "../../../src/simulator/fido2/authenticator.ts";
-import { type HidFaults, serveCtapHid } from "../../../src/simulator/fido2/ctaphid-device.ts";
+import { serveCtapHid } from "../../../src/simulator/fido2/ctaphid-device.ts";
+import type { HidFaults } from "../../../src/simulator/fido2/ctaphid-faults.ts";
 import { repeatableWorld } from "../../../src/simulator/repeatable-world.ts";
 import { CtapHidChannel } from "../../../src/transport/hid/ctaphid-channel.ts";
 import { type SocketPort, socketPair } from "./socket-port.ts";

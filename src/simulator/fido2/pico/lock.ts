@@ -37,9 +37,11 @@ export async function unlock(device: Device, parameters: RequestMap): Promise<un
   const opened = openKeyFile(hostKey, state.sealedKey);
   if (opened === null) {
     if (session.lock.key !== null) session.lock.key = new Uint8Array(32);
+    device.changed();
     return refuseCtap(ctapStatus.invalidParameter);
   }
   session.lock.key = opened;
+  device.changed();
 }
 
 function hostKeyIn({ profile, session }: Device, encrypted: Uint8Array): Uint8Array {
