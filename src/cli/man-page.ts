@@ -42,6 +42,7 @@ export function manPage(version: string): string {
       ["HSMADM_HOME", "folder of state and configuration, in place of the XDG folders"],
       ["HSMADM_PASSPHRASE_HELPER", "asks for secrets in place of the terminal"],
       ["HSMADM_SIMULATOR_TOUCH", "denied or timeout: what sim-fido: authenticators meet in place of a touch"],
+      ["HSMADM_SIMULATOR_POWER", "cycle: sim-fido: authenticators were unplugged before this command"],
       ["HSMADM_DEBUG", "set to anything: errors show where they come from"],
     ]),
     ".SH FILES",
