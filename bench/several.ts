@@ -40,8 +40,9 @@ export async function severalTimes(rounds: number): Promise<SeveralTimes> {
 }
 
 const context: SessionContext = {
-  globals: { minTries: 1, minSoTries: 3, noLedger: true },
-  paths: { state: "", ledger: "" },
+  globals: { minTries: 1, minSoTries: 3, noLedger: true, requireGenuine: false },
+  paths: { state: "", ledger: "", knownDevices: "", roots: "" },
+  io: { now: () => new Date() },
   signal: new AbortController().signal,
 };
 

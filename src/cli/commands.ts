@@ -1,4 +1,5 @@
 import { ageCommands } from "./age/age-commands.ts";
+import { attestationCommands } from "./attestations/attestation-commands.ts";
 import { backupCommands } from "./backups/backup-commands.ts";
 import { certificateCommands } from "./certificates/certificate-commands.ts";
 import type { CommandSpec } from "./command-spec.ts";
@@ -11,17 +12,18 @@ import { vaultCommands } from "./vaults/vault-commands.ts";
 
 /** The nouns in the order of the help. */
 export const nouns: Readonly<Record<string, string>> = {
-  device: "tokens: list, status, info, watch, init, label",
+  device: "tokens: list, status, info, watch, verify, init, label",
   pin: "user PIN: status, verify, change, unblock",
   "so-pin": "SO-PIN: change, explain",
   key: "keys: generate, list, use, wrap, import, …",
   cert: "certificates: list, put, csr, self-sign, …",
+  attest: "prove that a key was made on a token: key, verify",
   jwt: "short-lived tokens of a device: sign, verify",
   guard: "run a command only while enough PIN tries are left",
   share: "DKEK shares: create, import, inspect, check, rotate",
   domain: "key domains: list, create, delete, clear",
   backup: "all keys: create, verify, list, restore, clone",
-  fido: "FIDO2 authenticators: list, info, PIN",
+  fido: "FIDO2 authenticators: list, info, PIN, Pico FIDO's lock and backup",
   vault: "secrets that several tokens open: create, get, set, slot, …",
   age: "keys for age and rage: recipients, identity",
   simulator: "simulated tokens: list, create, reset, serve, …",
@@ -65,6 +67,16 @@ export const commands: readonly CommandSpec[] = [
     summary: "what goes into readers and out, as it happens",
     manyLines: true,
     load: () => import("./commands/device-watch.ts"),
+  },
+  {
+    words: ["device", "verify"],
+    summary: "is it genuine: certificates, proof of its key, key known before",
+    options: [
+      { name: "root", value: "FILE", describe: "the root certificate it must chain to, in place of those known" },
+      { name: "accept-new-key", describe: "take the device key it has now for the one of its serial" },
+      { name: "ignore-dates", describe: "certificates count when they have expired" },
+    ],
+    load: () => import("./identity/device-verify.ts"),
   },
   {
     words: ["device", "init"],
@@ -133,6 +145,7 @@ export const commands: readonly CommandSpec[] = [
   },
   ...keyCommands,
   ...certificateCommands,
+  ...attestationCommands,
   ...jwtCommands,
   {
     words: ["guard"],
@@ -160,7 +173,7 @@ export const commands: readonly CommandSpec[] = [
       { name: "port", value: "N", describe: "port of vpcd for the first token (35963)" },
       {
         name: "profile",
-        value: "genuine|pico|standard|applet",
+        value: "genuine|pico|standard|applet|pico-fido-5.12|pico-fido-6.6|pico-fido-7.6|pico-fido-8.0",
         describe: "behaviour of HSMs, or of authenticators, that spring up",
       },
     ],
@@ -179,7 +192,7 @@ export const commands: readonly CommandSpec[] = [
     options: [
       {
         name: "profile",
-        value: "genuine|pico|standard|applet",
+        value: "genuine|pico|standard|applet|pico-fido-5.12|pico-fido-6.6|pico-fido-7.6|pico-fido-8.0",
         describe: "like which HSM (genuine) or authenticator (standard)",
       },
     ],

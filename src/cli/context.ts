@@ -21,6 +21,8 @@ export interface GlobalOptions {
   readonly minTries: number;
   readonly minSoTries: number;
   readonly noLedger: boolean;
+  /** No PIN is sent before the token's identity was checked. */
+  readonly requireGenuine: boolean;
 }
 
 /** What a command works with. */
@@ -73,5 +75,6 @@ export function readGlobals(args: CommandArguments, env: CliIo["env"], manyDevic
     minTries: args.integer("min-tries", 0, 15) ?? 1,
     minSoTries: args.integer("min-so-tries", 0, 15) ?? 3,
     noLedger: args.flag("no-ledger"),
+    requireGenuine: args.flag("require-genuine"),
   };
 }

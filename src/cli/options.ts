@@ -27,6 +27,7 @@ export const globalOptions: readonly OptionSpec[] = [
   { name: "driver", value: "NAME", describe: "PC/SC binding: pcsclite or pcsc-mini" },
   { name: "min-tries", value: "N", describe: "user PIN tries that must remain after a failure (1)" },
   { name: "min-so-tries", value: "N", describe: "SO-PIN tries that must remain after a failure (3)" },
+  { name: "require-genuine", describe: "no PIN to a token that has not proved to be genuine" },
   { name: "no-ledger", describe: "no memory of refused PINs and imported shares" },
 ];
 

@@ -15,6 +15,10 @@ export interface Paths {
   readonly ledger: string;
   /** Which shares went into key domains that still wait for others, as digests. */
   readonly shares: string;
+  /** The device key of each serial that was verified. */
+  readonly knownDevices: string;
+  /** Root certificates an officer trusts besides those everybody knows, `*.cvc`. */
+  readonly roots: string;
   /** Real tokens that were met, for completion; no secrets, and nobody misses it. */
   readonly devices: string;
 }
@@ -30,6 +34,8 @@ export function pathsFor(io: Pick<CliIo, "env" | "homeFolder">): Paths {
     simulator: join(state, "simulator"),
     ledger: join(state, "ledger.json"),
     shares: join(state, "shares.json"),
+    knownDevices: join(state, "known-devices.json"),
+    roots: join(config, "roots"),
     devices: join(state, "devices.json"),
   };
 }

@@ -18,8 +18,14 @@ const world = new TestWorld();
 
 function contextOf(signal = new AbortController().signal): SessionContext {
   return {
-    globals: { minTries: 1, minSoTries: 3, noLedger: true },
-    paths: { state: world.home, ledger: world.path("ledger") },
+    globals: { minTries: 1, minSoTries: 3, noLedger: true, requireGenuine: false },
+    paths: {
+      state: world.home,
+      ledger: world.path("ledger"),
+      knownDevices: world.path("ledger"),
+      roots: world.path("ledger"),
+    },
+    io: { now: () => new Date() },
     signal,
   };
 }

@@ -70,6 +70,7 @@ test("a certificate that signs itself is not verifiable, which is no error", () 
 test("a certificate that takes a root's name is invalid", () => {
   expect(verifyDeviceChain(selfSigned("DESRCACC100001"), [], knownRoots)).toEqual({
     status: "invalid",
+    problem: "signature",
     reason: 'the signature of "DESRCACC100001" was not made by "DESRCACC100001"',
   });
 });
@@ -82,6 +83,7 @@ test("a flipped bit in any signature of a chain under a known root is invalid", 
     const [device, issuer] = which === "device" ? [damaged, realChain.others[0] as Cvc] : [realChain.device, damaged];
     expect(verifyDeviceChain(device, [issuer], knownRoots)).toEqual({
       status: "invalid",
+      problem: "signature",
       reason: `the signature of "${damaged.chr}" was not made by "${damaged.car}"`,
     });
   }
@@ -118,10 +120,12 @@ test("a device cannot issue certificates, though its key could sign them", () =>
   );
   expect(verifyDeviceChain(child, [chain.device, ...chain.others], roots)).toEqual({
     status: "invalid",
+    problem: "order",
     reason: `"${chain.device.chr}" has issued a certificate without being an issuer`,
   });
   expect(verifyDeviceChain(chain.others[0] as Cvc, [], roots)).toMatchObject({
     status: "invalid",
+    problem: "order",
     reason: expect.stringContaining("does not have the role of a device"),
   });
 });

@@ -67,8 +67,9 @@ async function reachInTurn<T>(
 
 /** What the work with a card that was reached wants of its command. */
 export interface SessionContext {
-  readonly globals: Pick<CommandContext["globals"], "minTries" | "minSoTries" | "noLedger">;
-  readonly paths: Pick<CommandContext["paths"], "state" | "ledger">;
+  readonly globals: Pick<CommandContext["globals"], "minTries" | "minSoTries" | "noLedger" | "requireGenuine">;
+  readonly paths: Pick<CommandContext["paths"], "state" | "ledger" | "knownDevices" | "roots">;
+  readonly io: Pick<CommandContext["io"], "now">;
   readonly signal: AbortSignal;
 }
 
@@ -122,10 +123,24 @@ export async function startRecorder({ globals, io }: CommandContext): Promise<Tr
 }
 
 /** Floors and the memory of refused PINs. A replayed card has no tries to lose and nothing to remember. */
-async function attemptPolicy({ globals, paths }: SessionContext, raw: RawDevice): Promise<AttemptPolicy> {
-  const floors = { minTries: globals.minTries, minSoTries: globals.minSoTries };
+async function attemptPolicy(context: SessionContext, raw: RawDevice): Promise<AttemptPolicy> {
+  const { globals, paths } = context;
+  const admit = globals.requireGenuine ? await genuineTokensOnly(context, raw) : undefined;
+  const floors = { minTries: globals.minTries, minSoTries: globals.minSoTries, admit };
   if (globals.noLedger || raw.replayed) return floors;
   const { fileLedger } = await import("../../services/pins/ledger.ts");
   await ensurePrivateFolder(paths.state);
   return { ...floors, memory: fileLedger(paths.ledger) };
+}
+
+/** A recording is no token: what it said once proves nothing now, and nothing is remembered of it. */
+async function genuineTokensOnly({ paths, io }: SessionContext, raw: RawDevice): Promise<AttemptPolicy["admit"]> {
+  const { genuineOnly } = await import("../../services/identity/genuine-only.ts");
+  const { pinnedRoots } = await import("../../services/identity/device-roots.ts");
+  const { fileKnownDevices, noKnownDevices } = await import("../../services/identity/known-devices.ts");
+  return genuineOnly(async () => ({
+    roots: await pinnedRoots(paths.roots),
+    known: raw.replayed ? noKnownDevices : fileKnownDevices(paths.knownDevices),
+    now: io.now(),
+  }));
 }
