@@ -12,6 +12,8 @@ import { openPcscFor } from "./reader-device.ts";
 
 /** A layer above gives up a little later than the reader host, so that the host's own words are heard. */
 const graceMs = 1000;
+/** The CTAPHID command under which Pico FIDO takes its vendor commands; no other maker's are known here. */
+const hidVendorCommand = 0x41;
 
 /** Opens the way to the authenticator that the command line means. Nothing is loaded for the other ways. */
 export async function reachAuthenticator(
@@ -60,9 +62,10 @@ export async function byHid(
   const facts = { spec: `fido:${path}`, product, simulated: false, replayed: false };
   try {
     const hid = await openHid(path, { timing: { deadlineMs: context.globals.timeoutMs } });
-    if (recorder === undefined) return { ...facts, ctap: hid, close: () => hid.close() };
+    const vendorChannel = hid.vendorChannel(hidVendorCommand);
+    if (recorder === undefined) return { ...facts, ctap: hid, vendorChannel, close: () => hid.close() };
     const { ctapAsCard } = await import("../../transport/hid/ctap-as-card.ts");
-    return await inReader(context, ctapAsCard(hid), recorder, facts);
+    return { ...(await inReader(context, ctapAsCard(hid), recorder, facts)), vendorChannel };
   } catch (error) {
     if (asHsmError(error).kind !== "interrupted") recorder?.recordFailedConnect(`hid ${path}`, error);
     throw error;

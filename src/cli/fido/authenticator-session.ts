@@ -1,3 +1,4 @@
+import type { CtapChannel } from "../../apdu/ctap-channel.ts";
 import type { Fido2Authenticator } from "../../cards/fido2/authenticator.ts";
 import type { CommandContext } from "../context.ts";
 import { parseAuthenticatorSpec } from "../devices/authenticator-spec.ts";
@@ -32,10 +33,12 @@ async function openReached(context: CommandContext, raw: RawAuthenticator): Prom
   try {
     const { Fido2Authenticator } = await import("../../cards/fido2/authenticator.ts");
     const onTouch = () => context.output.say(`hsmadm: touch ${name} to go on`);
-    const authenticator = await Fido2Authenticator.open(
-      watchedAuthenticator(raw.ctap, { signal: context.signal, onTouch }),
-      { policy: { minTries: context.globals.minTries } },
-    );
+    const watched = (channel: CtapChannel) => watchedAuthenticator(channel, { signal: context.signal, onTouch });
+    const { ctap, vendorChannel } = raw;
+    const authenticator = await Fido2Authenticator.open(watched(ctap), {
+      policy: { minTries: context.globals.minTries },
+      vendorChannel: vendorChannel === undefined ? undefined : watched(vendorChannel),
+    });
     const simulated = raw.simulated || isSimulatedModel(authenticator.info.aaguid);
     return {
       authenticator,

@@ -1,5 +1,6 @@
 import type { CommandSpec } from "../command-spec.ts";
 import { type OptionSpec, secretOptions } from "../options.ts";
+import { picoFidoCommands } from "./pico-commands.ts";
 
 const newPin: OptionSpec = { ...secretOptions.newPin, describe: "where the new PIN comes from" };
 
@@ -33,4 +34,5 @@ export const fidoCommands: readonly CommandSpec[] = [
     options: [secretOptions.fidoPin, newPin],
     load: () => import("../commands/fido-pin-change.ts"),
   },
+  ...picoFidoCommands,
 ];
