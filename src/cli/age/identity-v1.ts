@@ -146,6 +146,9 @@ function howToAllow(wish: Wanted): string {
   if (wish.kind === "keys") {
     return "set HSMADM_DEVICE=auto, or give age the identity of the key that `hsmadm age identity` prints";
   }
-  const slots = wish.slots.map((slot) => `slot ${slot.id} (${openerWords(slot)})`).join(", ");
-  return `with HSMADM_DEVICE=auto or a device's name ${slots} could open it`;
+  const slots = wish.slots.filter(({ holder }) =>
+    leavesOf(holder).some((leaf) => "card" in leaf || leaf.kind === "fido2"),
+  );
+  const words = slots.map((slot) => `slot ${slot.id} (${openerWords(slot)})`).join(", ");
+  return `with HSMADM_DEVICE=auto or a device's name ${words} could open it`;
 }
