@@ -1,3 +1,4 @@
+import { formatX25519Recipient } from "../../crypto/age/x25519.ts";
 import { lockedVault } from "../../services/vault/locked-vault.ts";
 import { vaultPolicy } from "../../services/vault/policy.ts";
 import type { CommandContext } from "../context.ts";
@@ -15,6 +16,7 @@ export async function run(context: CommandContext): Promise<number | undefined> 
     vault: { file: target, id: vaultId, generation },
     bytes: image.bytes.length,
     verified: false,
+    fileRecipient: formatX25519Recipient(header.fileRecipient),
     slots: slots.map(slotFacts),
     policy,
   };

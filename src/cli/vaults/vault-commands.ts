@@ -1,5 +1,5 @@
 import type { CommandSpec } from "../command-spec.ts";
-import { type OptionSpec, secretOptions } from "../options.ts";
+import { ackVault, type OptionSpec, secretOptions } from "../options.ts";
 
 const file = { name: "FILE", describe: "the vault", required: true } as const;
 const named = { ...file, second: { name: "NAME", describe: "name of the secret" } } as const;
@@ -99,6 +99,8 @@ export const vaultCommands: readonly CommandSpec[] = [
     positional: numbered,
     options: [
       { name: "yes-lock-me-out", describe: "also the last slot but one with a recovery key, or the last of its kind" },
+      { name: "wipe", describe: "destroy its key on the card too; the card has to be named" },
+      ackVault,
       ...writing,
     ],
     manyDevices: true,
@@ -183,6 +185,7 @@ export const vaultCommands: readonly CommandSpec[] = [
     options: [
       { name: "in", value: "FILE", describe: "what to seal; else standard input" },
       { ...secretOut, describe: "where to write; else standard output" },
+      { name: "to", value: "RECIPIENT", describe: "age1… as `vault open` prints it: seals without opening the vault" },
       ...opening,
     ],
     manyDevices: true,
