@@ -11,6 +11,7 @@ import { dkekFigures } from "./dkek.ts";
 import { type Program, pairedRatio } from "./ratio.ts";
 import { readBinaryBudget, readBinaryPerSecond } from "./read-binary.ts";
 import { severalBudget, severalTimes } from "./several.ts";
+import { benchVault, vaultCounts, vaultStarts } from "./vault.ts";
 
 interface Row {
   readonly what: string;
@@ -39,9 +40,12 @@ function coldStart(args: readonly string[], budget: number): void {
     args: [bin, ...args],
     env: { HSMADM_HOME: home, HSMADM_SIMULATOR_SEED: "bench" },
   };
-  const { ratio, aMs, bMs } = pairedRatio(command, node, rounds);
+  start(`hsmadm ${args.join(" ")}`, budget, pairedRatio(command, node, rounds));
+}
+
+function start(what: string, budget: number, { ratio, aMs, bMs }: ReturnType<typeof pairedRatio>): void {
   rows.push({
-    what: `start: hsmadm ${args.join(" ")}`,
+    what: `start: ${what}`,
     figure: `${ratio.toFixed(2)}x node -e 0 (${aMs.toFixed(0)} ms / ${bMs.toFixed(0)} ms)`,
     budget: `<= ${budget.toFixed(1)}x`,
     kept: ratio <= budget,
@@ -52,7 +56,9 @@ try {
   coldStart(["--version"], 1.5);
   coldStart(["--help"], 1.5);
   coldStart(["device", "status", "--device", "sim:bench"], 2.0);
-  for (const count of await apduCounts(root, home)) {
+  const vault = await benchVault(bin, home);
+  for (const { what, budget, ...times } of vaultStarts(bin, vault, node, rounds)) start(what, budget, times);
+  for (const count of [...(await apduCounts(root, home)), ...(await vaultCounts(root, home, vault))]) {
     rows.push({
       what: `APDUs: ${count.what}`,
       figure: `${count.ours} (${count.peer})`,

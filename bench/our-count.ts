@@ -19,10 +19,11 @@ export async function ourCount(
   name: string,
   args: readonly string[],
   env: Record<string, string> = {},
+  device = "sim:count",
 ): Promise<number> {
   const trace = join(home, `${name}.apdu`);
   const bin = join(root, "dist", "bin", "hsmadm.js");
-  await run(process.execPath, [bin, ...args, "--device", "sim:count", "--trace", trace], { HSMADM_HOME: home, ...env });
+  await run(process.execPath, [bin, ...args, "--device", device, "--trace", trace], { HSMADM_HOME: home, ...env });
   return readFileSync(trace, "utf8")
     .split("\n")
     .filter((line) => line.startsWith("> ")).length;

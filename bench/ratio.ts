@@ -4,18 +4,21 @@ export interface Program {
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** What it must end with, if not 0. Then what it says on standard error is not shown. */
+  readonly exit?: number;
 }
 
 /** Wall time of a whole process in milliseconds. */
 export function wallTime(program: Program): number {
+  const { exit = 0 } = program;
   const start = process.hrtime.bigint();
   const done = spawnSync(program.command, program.args, {
-    stdio: ["ignore", "ignore", "inherit"],
+    stdio: ["ignore", "ignore", exit === 0 ? "inherit" : "ignore"],
     env: { ...process.env, ...program.env },
   });
   const ms = Number(process.hrtime.bigint() - start) / 1e6;
   if (done.error) throw done.error;
-  if (done.status !== 0) throw new Error(`${program.command} ${program.args.join(" ")} ended with ${done.status}`);
+  if (done.status !== exit) throw new Error(`${program.command} ${program.args.join(" ")} ended with ${done.status}`);
   return ms;
 }
 
