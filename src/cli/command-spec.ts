@@ -14,6 +14,8 @@ export interface CommandSpec {
     readonly describe: string;
     readonly required: boolean;
     readonly many?: boolean;
+    /** Opens something, or may be a secret that was typed: no record tells it. */
+    readonly secret?: true;
     /** A second word, as needed as the first: `key rename KEY NAME`. */
     readonly second?: { readonly name: string; readonly describe: string };
     /** `vault derive FILE PURPOSE CONTEXT`. */

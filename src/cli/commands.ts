@@ -1,12 +1,14 @@
 import { ageCommands } from "./age/age-commands.ts";
 import { attestationCommands } from "./attestations/attestation-commands.ts";
 import { backupCommands } from "./backups/backup-commands.ts";
+import { auditCommands } from "./ceremonies/audit-commands.ts";
 import { certificateCommands } from "./certificates/certificate-commands.ts";
 import type { CommandSpec } from "./command-spec.ts";
 import { fidoCommands } from "./fido/fido-commands.ts";
 import { jwtCommands } from "./jwts/jwt-commands.ts";
 import { keyCommands } from "./keys/key-commands.ts";
 import { ackVault, type OptionSpec, secretOptions } from "./options.ts";
+import { pkaCommands } from "./pka/pka-commands.ts";
 import { shareCommands } from "./shares/share-commands.ts";
 import { vaultCommands } from "./vaults/vault-commands.ts";
 
@@ -24,9 +26,12 @@ export const nouns: Readonly<Record<string, string>> = {
   domain: "key domains: list, create, delete, clear",
   backup: "all keys: create, verify, list, restore, clone",
   fido: "FIDO2 authenticators: list, info, PIN, Pico FIDO's lock and backup",
+  pka: "login by n of m custodians: register, status, login, run, …",
+  session: "several commands on one connection: run",
   vault: "secrets that several tokens open: create, get, set, slot, …",
   age: "keys for age and rage: recipients, identity",
   simulator: "simulated tokens: list, create, reset, serve, …",
+  audit: "ceremony records: show, verify, export, close",
   trace: "recordings: show, redact, convert, diff, replay",
   doctor: "find out why a reader or token does not work",
   completion: "the tab key of bash, zsh or fish",
@@ -139,7 +144,7 @@ export const commands: readonly CommandSpec[] = [
   {
     words: ["so-pin", "explain"],
     summary: "the eight bytes a spelling gives; never sends anything",
-    positional: { name: "TEXT", describe: "the SO-PIN as it was written down", required: false },
+    positional: { name: "TEXT", describe: "the SO-PIN as it was written down", required: false, secret: true },
     options: [soPin],
     load: () => import("./commands/so-pin-explain.ts"),
   },
@@ -162,6 +167,7 @@ export const commands: readonly CommandSpec[] = [
   },
   ...shareCommands,
   ...backupCommands,
+  ...pkaCommands,
   ...vaultCommands,
   ...ageCommands,
   ...fidoCommands,
@@ -212,6 +218,7 @@ export const commands: readonly CommandSpec[] = [
     options: [ackVault],
     load: () => import("./commands/simulator-remove.ts"),
   },
+  ...auditCommands,
   {
     words: ["trace", "show"],
     summary: "each exchange of a recording in words",

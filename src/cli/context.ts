@@ -1,5 +1,6 @@
 import type { openPcsc } from "../transport/pcsc/pcsc.ts";
 import type { CommandArguments } from "./arguments.ts";
+import type { OpenDevice, OpenDevice } from "./devices/device-session.ts";
 import { usage } from "./failure.ts";
 import type { CliIo } from "./io.ts";
 import type { Output } from "./output.ts";
@@ -32,8 +33,12 @@ export interface CommandContext {
   readonly globals: GlobalOptions;
   readonly args: CommandArguments;
   readonly paths: Paths;
+  /** For a ceremony record: asks a token that was opened for its tries, and gives back what asks it at the end. */
+  readonly watchToken?: ((device: OpenDevice) => Promise<() => Promise<void>>) | undefined;
   /** Given at the first Ctrl-C: finish the exchange, send no other, give the card back. */
   readonly signal: AbortSignal;
+  /** Open and logged in already: the commands of one session share it (`pka run`, `session run`). */
+  readonly handed?: OpenDevice;
   /** Ctrl-C is no longer ours: another command runs now and deals with it. */
   readonly handOverSignals: () => void;
 }

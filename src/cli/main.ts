@@ -1,13 +1,18 @@
 import { exitCodes, HsmError } from "../errors.ts";
 import type { PluginProcess } from "./age/plugin.ts";
+import type { CeremonyRecording } from "./ceremonies/ceremony-recording.ts";
 import { readGlobals } from "./context.ts";
+import type { OpenDevice } from "./devices/device-session.ts";
 import { asHsmError, type Failure, reportFailure } from "./failure.ts";
 import { isInterruption } from "./interruption.ts";
 import type { CliIo } from "./io.ts";
 import { Output } from "./output.ts";
+import type { CommandLine } from "./parser.ts";
 import { pathsFor } from "./paths.ts";
 
 export { processIo } from "./process-io.ts";
+
+type ParsedCommand = Extract<CommandLine, { kind: "command" }>;
 
 /**
  * Runs one command line.
@@ -39,6 +44,7 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
     json = args.flag("json");
     const globals = readGlobals(args, io.env, spec.manyDevices === true);
     const output = new Output(io, globals);
+    const recording = await recordingOf(line, io);
     const module = await spec.load();
     try {
       const context = {
@@ -48,9 +54,10 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
         args,
         paths: pathsFor(io),
         signal: stop.signal,
+        ...(recording === undefined ? {} : { watchToken: (device: OpenDevice) => recording.watch.opened(device) }),
         handOverSignals: signals.off,
       };
-      const exitCode = (await module.run(context)) ?? 0;
+      const exitCode = await recorded(recording, output, () => module.run(context));
       output.flush(command, exitCode);
       return exitCode;
     } catch (error) {
@@ -66,6 +73,35 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
   } finally {
     signals.off();
   }
+}
+
+/** Where `--ceremony` asks for it. Nothing of it is loaded otherwise. */
+async function recordingOf({ spec, args }: ParsedCommand, io: CliIo): Promise<CeremonyRecording | undefined> {
+  if (args.text("ceremony") === undefined && args.text("officer") === undefined) return undefined;
+  const { CeremonyRecording } = await import("./ceremonies/ceremony-recording.ts");
+  return CeremonyRecording.begin(spec, args, io);
+}
+
+/** Runs the command and writes down how it ended, a failure too. */
+async function recorded(
+  recording: CeremonyRecording | undefined,
+  output: Output,
+  run: () => Promise<number | undefined>,
+): Promise<number> {
+  if (recording === undefined) return (await run()) ?? 0;
+  let exitCode: number;
+  try {
+    exitCode = (await run()) ?? 0;
+  } catch (error) {
+    const failure = failureOf(error, undefined);
+    // What went wrong with the command is told as ever; that it is not in the record must not hide it.
+    await recording
+      .end(failure.exitCode, failure.error)
+      .catch((lost: unknown) => output.warn(asHsmError(lost).message));
+    throw error;
+  }
+  await recording.end(exitCode, null);
+  return exitCode;
 }
 
 /** The other program of the package: `age-plugin-hsmadm`, started by age. */

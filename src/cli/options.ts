@@ -28,6 +28,8 @@ export const globalOptions: readonly OptionSpec[] = [
   { name: "min-tries", value: "N", describe: "user PIN tries that must remain after a failure (1)" },
   { name: "min-so-tries", value: "N", describe: "SO-PIN tries that must remain after a failure (3)" },
   { name: "require-genuine", describe: "no PIN to a token that has not proved to be genuine" },
+  { name: "ceremony", value: "FILE", describe: "write what was done into this hash-chained record" },
+  { name: "officer", value: "NAME", describe: "who does it, for the record" },
   { name: "no-ledger", describe: "no memory of refused PINs and imported shares" },
 ];
 

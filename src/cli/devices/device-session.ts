@@ -28,6 +28,7 @@ export async function withDevice<T>(
   access: "shared" | "exclusive",
   work: (device: OpenDevice) => Promise<T>,
 ): Promise<T> {
+  if (context.handed !== undefined) return work(context.handed);
   const spec = parseDeviceSpec(context.globals.device ?? "auto");
   return reachInTurn(context, (open) => open(spec, access, work));
 }
@@ -71,6 +72,7 @@ export interface SessionContext {
   readonly paths: Pick<CommandContext["paths"], "state" | "ledger" | "knownDevices" | "roots">;
   readonly io: Pick<CommandContext["io"], "now">;
   readonly signal: AbortSignal;
+  readonly watchToken?: CommandContext["watchToken"];
 }
 
 /** Opens the card that was reached, lets `work` have it and gives it back. */
@@ -88,7 +90,14 @@ export async function useDevice<T>(
     // A served or recorded simulated token is told by its certificate.
     // Always read here, so that the command asks the same of a token and of its recording.
     const { simulated } = await card.identity();
-    return await work({ card, simulated: raw.simulated || simulated, exact: raw.exact });
+    const device = { card, simulated: raw.simulated || simulated, exact: raw.exact };
+    // A recording would have to know what the watch asks.
+    const done = raw.replayed ? undefined : await context.watchToken?.(device);
+    try {
+      return await work(device);
+    } finally {
+      await done?.();
+    }
   } finally {
     await channel.close();
     await raw.close();

@@ -26,7 +26,7 @@ export const jwtCommands: readonly CommandSpec[] = [
   {
     words: ["jwt", "verify"],
     summary: "check a JWT against registered keys; exit 9 when it does not hold",
-    positional: { name: "TOKEN", describe: "the JWT; else standard input", required: false },
+    positional: { name: "TOKEN", describe: "the JWT; else standard input", required: false, secret: true },
     options: [
       { name: "jwks", value: "FILE", describe: "the registered public keys: a JWKS, or one JWK" },
       { name: "aud", value: "NAME", describe: "the audience it must be for", many: true },
