@@ -43,6 +43,10 @@ export interface AuthenticatorProfile {
   readonly pinProtocols: readonly number[];
   /** A pinUvAuthToken for credentials has to be asked for with an RP id. */
   readonly tokenWantsRpId: boolean;
+  /** Where there is a PIN, no credential is made without it. */
+  readonly credentialsWantPin: boolean;
+  /** An assertion tells the user's id of a discoverable credential that was named, too. */
+  readonly tellsNamedUser: boolean;
   /** From the first PIN on nothing is done without it. */
   readonly pinSetsAlwaysUv: boolean;
   /**
@@ -92,6 +96,8 @@ const standard: AuthenticatorProfile = {
   untoldOptions: [],
   pinProtocols: [2, 1],
   tokenWantsRpId: true,
+  credentialsWantPin: false,
+  tellsNamedUser: false,
   pinSetsAlwaysUv: false,
   silentTag: false,
   lock: null,
@@ -142,6 +148,8 @@ const pico512: AuthenticatorProfile = {
   untoldOptions: ["up", "plat", "alwaysUv", "makeCredUvNotRqd"],
   pinProtocols: [1, 2],
   tokenWantsRpId: false,
+  credentialsWantPin: true,
+  tellsNamedUser: true,
   lock: lockProfiles.v512,
   hidFacts: [5, 12, 0, 0x01 | 0x04],
 };

@@ -144,8 +144,15 @@ function assertion(device: Device, asked: Assertion): Uint8Array {
     [3, signEs256(credential.keys.scalar, concat(authData, asked.hash), world)],
   ]);
   if (asked.discovered) answer.set(4, userOf(device, credential, userVerified));
+  else if (profile.tellsNamedUser && isDiscoverable(device, credential)) {
+    answer.set(4, userOf(device, credential, false));
+  }
   if (asked.others !== undefined) answer.set(5, asked.others);
   return encodeCbor(answer);
+}
+
+function isDiscoverable({ state }: Device, { id }: Credential): boolean {
+  return state.residents.some((resident) => equal(resident.id, id));
 }
 
 /** Names are personal: only who gave the PIN hears them. */

@@ -11,7 +11,7 @@ export async function getInfo({ profile, state }: Device): Promise<Uint8Array> {
     ["authnrCfg", true],
     ["clientPin", state.pin !== null],
     ["pinUvAuthToken", true],
-    ["makeCredUvNotRqd", !state.alwaysUv],
+    ["makeCredUvNotRqd", !state.alwaysUv && !profile.credentialsWantPin],
   ];
   const options = known.filter(([name]) => !profile.untoldOptions.includes(name));
   const versions = profile.versions.filter((version) => version !== "U2F_V2" || !state.alwaysUv);

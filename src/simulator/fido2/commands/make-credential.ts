@@ -76,7 +76,7 @@ function protectionOf(level: number): Protection {
 /** @throws CtapRefusal 36 where a credential is made with a PIN or not at all */
 function refuseWithoutToken({ state, profile }: Device, discoverable: boolean): void {
   if (state.alwaysUv) refuseCtap(state.pin === null ? profile.status.alwaysUvWithoutPin : ctapStatus.tokenRequired);
-  if (discoverable && state.pin !== null) refuseCtap(ctapStatus.tokenRequired);
+  if ((discoverable || profile.credentialsWantPin) && state.pin !== null) refuseCtap(ctapStatus.tokenRequired);
 }
 
 function readUser(map: RequestMap): CredentialUser {

@@ -7,6 +7,7 @@ import {
   type PinProtocol,
   pinProtocol,
 } from "../../../../src/simulator/fido2/pin-protocol.ts";
+import { type HostCipher, hostCipher } from "./host-cipher.ts";
 
 type Cbor = Map<unknown, unknown>;
 
@@ -35,6 +36,9 @@ export class Translator {
   readonly #agreements: Pair[] = [];
   readonly #tokens: Pair[] = [];
   #lastSecrets: Pair | null = null;
+  /** Hex of recorded backups to ours. */
+  readonly blobs = new Map<string, Uint8Array>();
+  #host: { readonly recorded: HostCipher; readonly ours: HostCipher } | null = null;
 
   constructor(scalars: readonly string[] = []) {
     this.#platform = scalars.map((scalar) => keyAgreementOf(fromHex(scalar)));
@@ -51,8 +55,12 @@ export class Translator {
     }
     if (command === 0x06) this.#clientPin(map);
     if (command === 0x0d) {
-      const message = concat(new Uint8Array(32).fill(0xff), Uint8Array.of(0x0d, map.get(1) as number));
-      this.#param(map, { param: 4, protocol: 3 }, message);
+      const head = concat(new Uint8Array(32).fill(0xff), Uint8Array.of(0x0d, map.get(1) as number));
+      const parameters = map.get(2) as Cbor | undefined;
+      const before = parameters === undefined ? head : concat(head, encode(parameters));
+      if (parameters?.get(2) instanceof Uint8Array) parameters.set(2, this.#forToken(bytes(parameters.get(2))));
+      const message = parameters === undefined ? head : concat(head, encode(parameters));
+      this.#param(map, { param: 4, protocol: 3 }, before, message);
     }
     if (command === 0x01 || command === 0x02) {
       const keys = command === 0x01 ? { param: 8, protocol: 9 } : { param: 6, protocol: 7 };
@@ -66,6 +74,44 @@ export class Translator {
     }
     // The recorded client says nothing after the byte of a command without parameters.
     return recorded.length === 1 ? recorded : concat(recorded.subarray(0, 1), encode(map));
+  }
+
+  /** A vendor command of Pico FIDO. What its pinUvAuthParam says is not looked at. */
+  vendorMessage(recorded: Uint8Array): Uint8Array {
+    if (recorded.length < 2) return recorded;
+    const map = readMap(recorded.subarray(1));
+    const parameters = map.get(2) as Cbor | undefined;
+    const given = parameters?.get(1);
+    if (parameters === undefined || !(given instanceof Uint8Array)) return recorded;
+    if (recorded[0] === 0x03) parameters.set(1, this.#forToken(given));
+    if (recorded[0] === 0x01) parameters.set(1, this.blobs.get(toHex(given)) ?? given);
+    return concat(recorded.subarray(0, 1), encode(map));
+  }
+
+  vendorAnswered(command: Uint8Array, recorded: Uint8Array, ours: Uint8Array): void {
+    const [theirs, mine] = [readMap(recorded.subarray(1)), readMap(ours.subarray(1))];
+    if (command[0] === 0x02) this.#mse(theirs, mine);
+    const [a, b] = [theirs.get(1), mine.get(1)];
+    if (command[0] === 0x01 && a instanceof Uint8Array && b instanceof Uint8Array) this.blobs.set(toHex(a), b);
+  }
+
+  #mse(theirs: Cbor, mine: Cbor): void {
+    // A platform key belongs to every request, also to one that was refused.
+    const own = this.#platform[this.#agreements.length];
+    const refused = { recorded: new Uint8Array(0), ours: new Uint8Array(0) };
+    if (!theirs.has(1) || !mine.has(1) || own === undefined) {
+      this.#agreements.push(refused);
+      return;
+    }
+    const pair = { recorded: pointIn(theirs.get(1)), ours: pointIn(mine.get(1)) };
+    this.#agreements.push(pair);
+    this.#host = { recorded: hostCipher(own, pair.recorded), ours: hostCipher(own, pair.ours) };
+  }
+
+  /** What was encrypted for the recorded token; what was not opens for ours as little. */
+  #forToken(encrypted: Uint8Array): Uint8Array {
+    const plain = this.#host?.recorded.open(encrypted);
+    return plain == null || this.#host === null ? encrypted : this.#host.ours.seal(plain);
   }
 
   /** What both answered to it. */
@@ -108,13 +154,21 @@ export class Translator {
     input.set(3, spoiled(protocol.authenticate(secrets.ours, ours), right));
   }
 
-  #param(map: Cbor, keys: { readonly param: number; readonly protocol: number }, message: Uint8Array): void {
+  /** @param ours the message as our authenticator gets it */
+  #param(
+    map: Cbor,
+    keys: { readonly param: number; readonly protocol: number },
+    message: Uint8Array,
+    ours = message,
+  ): void {
     if (!map.has(keys.param)) return;
     const protocol = pinProtocol(map.get(keys.protocol) as number);
     const given = bytes(map.get(keys.param));
+    // Made wrong on purpose.
+    if (given.every((byte) => byte === 0)) return;
     const token = this.#tokens.findLast(({ recorded }) => equal(protocol.authenticate(recorded, message), given));
     if (token === undefined) throw new Error("no recorded token gives this pinUvAuthParam");
-    map.set(keys.param, protocol.authenticate(token.ours, message));
+    map.set(keys.param, protocol.authenticate(token.ours, ours));
   }
 
   #secretsFor(protocol: PinProtocol, key: unknown): Pair {
