@@ -1,6 +1,6 @@
 import type { openPcsc } from "../transport/pcsc/pcsc.ts";
 import type { CommandArguments } from "./arguments.ts";
-import type { OpenDevice, OpenDevice } from "./devices/device-session.ts";
+import type { OpenDevice } from "./devices/device-session.ts";
 import { usage } from "./failure.ts";
 import type { CliIo } from "./io.ts";
 import type { Output } from "./output.ts";

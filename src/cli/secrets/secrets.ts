@@ -58,6 +58,9 @@ export class SecretReader {
     const { output } = this.#context;
     const option = `--${wish.option}`;
     if (text === undefined) {
+      // Logged in already: the PIN is not presented again, so nobody need give it.
+      if (this.#context.handed !== undefined && isLogin(wish))
+        return { value: async () => Promise.reject(nobodyToAsk(wish)) };
       if (!this.canAsk) throw nobodyToAsk(wish);
       return { value: (subject) => this.#ask(wish, subject) };
     }
@@ -182,6 +185,10 @@ export class SecretReader {
 /** Whom to ask, or `null` under `--no-input` and where nobody sits. */
 export function terminalOf(context: Pick<CommandContext, "io" | "globals">): Terminal | null {
   return context.globals.noInput ? null : context.io.terminal();
+}
+
+function isLogin({ option, isNew }: SecretWish): boolean {
+  return option === "pin" && !isNew;
 }
 
 function nobodyToAsk(wish: SecretWish): HsmError {
