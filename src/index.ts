@@ -33,8 +33,19 @@ export type {
   KeyUsage,
   NewKeyDescription,
 } from "./cards/smartcard-hsm/pkcs15-key-description.ts";
+export type {
+  AuthenticationStatus,
+  RegisteredKey,
+} from "./cards/smartcard-hsm/public-key-authentication/authentication-commands.ts";
+export type { PossessionProof } from "./cards/smartcard-hsm/public-key-authentication/chip-authentication.ts";
+export type {
+  CustodianCredentials,
+  PublicKeyAuthentication,
+} from "./cards/smartcard-hsm/public-key-authentication/public-key-authentication.ts";
+export type { LoggedIn } from "./cards/smartcard-hsm/session.ts";
 export { type PinChange, type PinUnblock, SmartCardHsm } from "./cards/smartcard-hsm/smartcard-hsm.ts";
 export type {
+  DeviceEvidence,
   DkekState,
   PinState,
   PinStateName,
@@ -42,6 +53,7 @@ export type {
   TokenState,
   TokenStatus,
 } from "./cards/smartcard-hsm/token-status.ts";
+export type { AuthenticatedRequest, Cvc, CvcPublicKey, DeviceCertificates } from "./crypto/cvc/cvc.ts";
 export type { ChainVerdict, TrustedRoot } from "./crypto/cvc/cvc-chain.ts";
 export type { PublicKey } from "./crypto/keys/public-key-formats.ts";
 export { type ErrorKind, exitCodes, HsmError, type HsmErrorOptions } from "./errors.ts";

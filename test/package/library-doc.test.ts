@@ -15,8 +15,14 @@ test("docs/library.md shows every example, as it is", () => {
 });
 
 test("docs/library.md names only what is exported", async () => {
-  const exported = { ...(await import("../../src/index.ts")), ...(await import("../../src/testing.ts")) };
-  const rows = [...doc.matchAll(/^\| `hsmadm(?:\/testing)?` \| (.*) \|$/gm)].map(([, text]) => text ?? "");
-  expect(rows).toHaveLength(2);
-  for (const [, name] of rows.join(" ").matchAll(/`(\w+)`/g)) expect(Object.keys(exported)).toContain(name);
+  const entries: Readonly<Record<string, object>> = {
+    hsmadm: await import("../../src/index.ts"),
+    "hsmadm/vault": await import("../../src/vault.ts"),
+    "hsmadm/testing": await import("../../src/testing.ts"),
+  };
+  const rows = [...doc.matchAll(/^\| `(hsmadm(?:\/\w+)?)` \| (.*) \|$/gm)];
+  expect(rows.map(([, entry]) => entry)).toEqual(Object.keys(entries));
+  for (const [, entry = "", text = ""] of rows) {
+    for (const [, name] of text.matchAll(/`(\w+)`/g)) expect(Object.keys(entries[entry] ?? {}), entry).toContain(name);
+  }
 });

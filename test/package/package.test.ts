@@ -137,10 +137,10 @@ suite("the packed package in an empty project", () => {
         libraries: string[];
       };
     const foreign = /node_modules\/(?!hsmadm\/|@noble\/)|hsmadm\/dist\/(src\/)?cli\//;
-    const { modules, libraries } = loaded("hsmadm", "hsmadm/testing");
+    const { modules, libraries } = loaded("hsmadm", "hsmadm/vault", "hsmadm/testing");
     expect(modules.some((url) => url.endsWith("/hsmadm/dist/src/testing.js"))).toBe(true);
     expect(modules.filter((url) => foreign.test(url))).toEqual([]);
-    expect(libraries.filter((name) => /\.node$|pcsc/i.test(name))).toEqual([]);
+    expect(libraries.filter((name) => /\.node$|pcsc|hidraw|libusb/i.test(name))).toEqual([]);
     // That the look would have found one.
     const [binding] = loading();
     if (binding !== undefined) {
@@ -169,9 +169,17 @@ suite("the packed package in an empty project", () => {
 
   test("every type met in a signature can be named", () => {
     const src = join(project.installed, "dist/src");
-    const entries = ["index.d.ts", "testing.d.ts"].map((name) => join(src, name));
+    const entries = ["index.d.ts", "vault.d.ts", "testing.d.ts"].map((name) => join(src, name));
     // What a simulated token keeps is passed on as a whole.
-    expect(unnamedTypes(entries, src, ["TokenStateFile", "SimulatedTokenState"])).toEqual([]);
+    const opaque = [
+      "TokenStateFile",
+      "SimulatedTokenState",
+      "AuthenticatorStateFile",
+      "AuthenticatorProfile",
+      "SimulatedAuthenticatorState",
+      "SimulatedAuthenticatorSession",
+    ];
+    expect(unnamedTypes(entries, src, opaque)).toEqual([]);
     expect(unnamedTypes(entries, src)).not.toEqual([]);
   }, 60_000);
 
@@ -185,6 +193,19 @@ suite("the packed package in an empty project", () => {
         "state: operational",
         "wrong PIN, 2 tries left",
         "the same again: refused, still 2 tries left",
+        "",
+      ].join("\n"),
+    });
+  });
+
+  test("examples: a vault opens with a card, with a FIDO2 device, and with both", () => {
+    expect(project.node(["open-a-vault.mjs"])).toMatchObject({
+      code: 0,
+      stderr: "",
+      stdout: [
+        "card: generation 2, 28 bytes",
+        "touch: generation 3, 13 bytes",
+        "both: generation 4, 14 bytes",
         "",
       ].join("\n"),
     });

@@ -1,10 +1,10 @@
 import { refuseTaken, vaultTarget } from "../../services/vault/file/vault-store.ts";
+import { closeEnrolments, type EnrolledSlot, provenSlot } from "../../services/vault/openers/proven-slot.ts";
 import { vaultPolicy } from "../../services/vault/policy.ts";
 import { createVault } from "../../services/vault/vault.ts";
 import type { CommandContext } from "../context.ts";
 import { usage } from "../failure.ts";
-import { type EnrolledSlot, Enroller } from "../vaults/enrol-slots.ts";
-import { closeEnrolments, provenSlot } from "../vaults/slot-proof.ts";
+import { Enroller } from "../vaults/enrol-slots.ts";
 import { parseAllOf, parseSlotWish, parseThreshold, type SlotWish } from "../vaults/slot-wish.ts";
 import { namedDevices } from "../vaults/vault-devices.ts";
 import { slotFacts, vaultFacts } from "../vaults/vault-facts.ts";

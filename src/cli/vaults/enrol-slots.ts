@@ -3,6 +3,7 @@ import { fidoRelyingParty } from "../../crypto/vault/names.ts";
 import { HsmError } from "../../errors.ts";
 import { leafFingerprint } from "../../services/vault/leaf-key.ts";
 import type { Enrolment } from "../../services/vault/openers/enrolment.ts";
+import type { EnrolledSlot } from "../../services/vault/openers/proven-slot.ts";
 import type { CommandContext } from "../context.ts";
 import { usage } from "../failure.ts";
 import type { SecretWish } from "../secrets/secrets.ts";
@@ -11,13 +12,6 @@ import { RecoveryKeys } from "./recovery-keys.ts";
 import type { LeafWish, SlotWish } from "./slot-wish.ts";
 import type { TokenHolder } from "./token-holder.ts";
 import type { VaultSources } from "./vault-sources.ts";
-
-/** A slot that was made ready: who holds it, and the way to prove that it opens. */
-export interface EnrolledSlot {
-  readonly label: string;
-  readonly holder: SlotHolder;
-  readonly enrolments: readonly Enrolment[];
-}
 
 /**
  * Makes keys ready to open a vault: finds the key or credential on the one device that is meant, asks for a phrase, makes a

@@ -1,7 +1,7 @@
+import { closeEnrolments, provenSlot } from "../../services/vault/openers/proven-slot.ts";
 import type { NewSlot } from "../../services/vault/vault-slots.ts";
 import type { CommandContext } from "../context.ts";
 import type { Enroller } from "./enrol-slots.ts";
-import { closeEnrolments, provenSlot } from "./slot-proof.ts";
 import type { SlotWish } from "./slot-wish.ts";
 
 /**

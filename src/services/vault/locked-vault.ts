@@ -7,10 +7,12 @@ import { readVaultImage, type VaultImage, vaultTarget } from "./file/vault-store
 export interface LockedVault {
   /** The file itself, links followed. */
   readonly target: string;
+  /** @internal */
   readonly image: VaultImage;
+  /** @internal */
   readonly age: AgeHeader;
   readonly header: VaultHeader;
-  /** The key stanzas of each slot, by its id. */
+  /** @internal The key stanzas of each slot, by its id. */
   readonly slotStanzas: ReadonlyMap<number, readonly Stanza[]>;
 }
 

@@ -86,7 +86,7 @@ export class OpenVault {
   #proofs: SlotProof[] = [];
   #closed = false;
 
-  /** Not for callers: `openVault` and `createVault` are. */
+  /** @internal Not for callers: `openVault` and `createVault` are. */
   constructor(parts: OpenParts) {
     this.path = parts.target;
     this.outcome = parts.outcome;

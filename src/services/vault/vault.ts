@@ -14,13 +14,13 @@ import { publicRoot } from "./vault-roots.ts";
 import type { NewSlot } from "./vault-slots.ts";
 import { type Random, writtenVault } from "./vault-writing.ts";
 
-interface World {
-  /** For tests. */
+/** Clock and randomness, for tests. */
+export interface VaultWorld {
   readonly now?: (() => Date) | undefined;
   readonly random?: Random | undefined;
 }
 
-export interface OpenOptions extends PinOptions, World {
+export interface OpenOptions extends PinOptions, VaultWorld {
   /** Takes the lock at once, before anybody is asked for anything; else `save` takes it. */
   readonly write?: boolean | undefined;
   /** Slots to open it with, by id; any when absent. */
@@ -90,7 +90,7 @@ async function opened(
 export async function createVault(
   path: string,
   newSlots: readonly NewSlot[],
-  options: Pick<OpenOptions, "state" | "anchor"> & World = {},
+  options: Pick<OpenOptions, "state" | "anchor"> & VaultWorld = {},
 ): Promise<OpenVault> {
   const [first] = newSlots;
   if (first === undefined) {

@@ -3,7 +3,7 @@ import type { CtapChannel, CtapSendOptions } from "../../apdu/ctap-channel.ts";
 import { TransportError } from "../../apdu/transport-error.ts";
 import { HsmError } from "../../errors.ts";
 import { hidCapabilities, hidCommands, hidErrorName, hidErrors } from "./ctaphid-codes.ts";
-import { CtapHidLink, channelBusy, closedAlready, type HidTiming, now } from "./ctaphid-link.ts";
+import { CtapHidLink, channelBusy, closedAlready, type HidDevice, type HidTiming, now } from "./ctaphid-link.ts";
 import { brokenAnswer, patienceOver, portFailure } from "./hid-failures.ts";
 import type { PacketPort } from "./packet-port.ts";
 
@@ -62,7 +62,7 @@ export class CtapHidChannel implements CtapChannel {
   }
 
   /** What the device said of itself; `undefined` where the channel was given out before. */
-  get device(): CtapHidLink["device"] {
+  get device(): HidDevice | undefined {
     return this.#link.device;
   }
 

@@ -18,7 +18,7 @@ export interface HidTiming {
 }
 
 /** What a device says of itself when it gives out a channel. */
-interface HidDevice {
+export interface HidDevice {
   readonly protocolVersion: number;
   /** Major, minor, build; the maker's own numbers. */
   readonly deviceVersion: string;

@@ -10,7 +10,25 @@ import {
   standardStack,
   type TokenStatus,
 } from "hsmadm";
-import { openReplay, parseTrace, repeatableWorld, SimulatedToken, SimulatorChannel, type Trace } from "hsmadm/testing";
+import {
+  openReplay,
+  parseTrace,
+  repeatableWorld,
+  SimulatedAuthenticator,
+  SimulatedToken,
+  SimulatorChannel,
+  type TouchRequest,
+  type Trace,
+} from "hsmadm/testing";
+import {
+  cardSource,
+  ctapOverCard,
+  Fido2Authenticator,
+  fidoSource,
+  type KeySource,
+  type OpenVault,
+  openVault,
+} from "hsmadm/vault";
 
 export async function guarded(channel: CardChannel): Promise<GuardJudgement> {
   const card = await SmartCardHsm.open(standardStack(channel, { deadlineMs: 1000 }));
@@ -37,6 +55,32 @@ export async function everywhere(text: string): Promise<(ErrorKind | null)[]> {
     ),
   );
 }
+
+/** Any source, whatever is behind it. */
+export async function borgPassphrase(path: string, sources: readonly KeySource[]): Promise<Uint8Array> {
+  const vault: OpenVault = await openVault(path, sources);
+  try {
+    return vault.get("borg").value;
+  } finally {
+    await vault.close();
+  }
+}
+
+export async function sourcesOf(card: SmartCardHsm, authenticator: Fido2Authenticator): Promise<KeySource[]> {
+  const title = "a device";
+  return [
+    cardSource(card, { title, pin: async ({ triesLeft }) => new Uint8Array(triesLeft ?? 0) }),
+    fidoSource(authenticator, { title, pin: async ({ retries }) => new Uint8Array(retries) }),
+  ];
+}
+
+export async function softwareKey(touch: (request: TouchRequest) => Promise<"touched">): Promise<Fido2Authenticator> {
+  const simulated = SimulatedAuthenticator.create(repeatableWorld("types"), { profile: "applet", touch });
+  return Fido2Authenticator.open(ctapOverCard(new SimulatorChannel(simulated, "sim-fido:types")));
+}
+
+// @ts-expect-error a vault is opened with sources, not with a path alone
+export const unopened: Promise<OpenVault> = openVault("home.vault");
 
 // @ts-expect-error a status is no number: were the types lost, this would pass
 export const wrong: number = {} as TokenStatus;

@@ -36,6 +36,7 @@ export class PublicKeyAuthentication {
   readonly #session: Session;
   readonly #identity: () => Promise<{ readonly chr: string }>;
 
+  /** @internal Not for callers: a token has it. */
   constructor(session: Session, identity: () => Promise<{ readonly chr: string }>) {
     this.#session = session;
     this.#identity = identity;

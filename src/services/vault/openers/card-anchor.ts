@@ -11,7 +11,8 @@ const anchorFile = fileIds.secretData + 0x76;
 /** A rack of vaults fits; the one not written for longest makes room. */
 const mostVaults = 16;
 
-type Card = Pick<SmartCardHsm, "loggedIn" | "readFile" | "writeFile">;
+/** What it asks of a SmartCard-HSM. */
+export type AnchorCard = Pick<SmartCardHsm, "loggedIn" | "readFile" | "writeFile">;
 
 export interface CardAnchorOptions {
   /** The vault in question: the id its header names, or the one it gets. */
@@ -25,7 +26,7 @@ export interface CardAnchorOptions {
  * nor notes what is written.
  * @param cards those that are here; the first that is logged in is asked
  */
-export function cardAnchor(cards: () => readonly Card[], { id, begin }: CardAnchorOptions): Anchor {
+export function cardAnchor(cards: () => readonly AnchorCard[], { id, begin }: CardAnchorOptions): Anchor {
   const card = () => cards().find(({ loggedIn }) => loggedIn === "user-pin");
   let kept = begin;
   return {
@@ -48,7 +49,7 @@ export function cardAnchor(cards: () => readonly Card[], { id, begin }: CardAnch
   };
 }
 
-async function vaultsOn(card: Card): Promise<readonly Anchored[]> {
+async function vaultsOn(card: AnchorCard): Promise<readonly Anchored[]> {
   try {
     return decode(await card.readFile(anchorFile));
   } catch (error) {
