@@ -3,8 +3,12 @@ export interface CliIo {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Data, nothing else. */
   readonly stdout: TextSink;
-  /** Data of any length: waits until it was taken. Absent: as `stdout` does. */
-  readonly pour?: (bytes: Uint8Array) => Promise<void>;
+  /**
+   * Data of any length: waits until it was taken. Absent: as `stdout` does.
+   * @throws HsmError `INTERRUPTED` once the signal was given, also while nobody takes it; `OUTPUT_GONE` (partial) when
+   *   nobody reads any more; `OUTPUT_NOT_WRITABLE` (service)
+   */
+  readonly pour?: (pieces: readonly Uint8Array[], signal: AbortSignal) => Promise<void>;
   /** Everything that is not data. */
   readonly stderr: TextSink;
   /** Given when nobody reads standard output any more: what only prints may end then. */

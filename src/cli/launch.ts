@@ -64,6 +64,8 @@ export async function launch(argv: readonly string[]): Promise<void> {
   }
   const { run, processIo } = loadCommand();
   process.exitCode = await run([...argv], processIo());
+  // Everything is given back. A reader that does not read, a writer that does not write are not waited for.
+  if (process.exitCode === 130) process.exit();
 }
 
 /** `age-plugin-hsmadm`: the same code, with age at the other end of standard input and output. */

@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { CliIo, CliSignal } from "./io.ts";
+import { isGone, pourOut } from "./streams/pour-out.ts";
 import { openTerminal } from "./terminal/terminal.ts";
 
 /** The outside world of a real process. */
@@ -16,12 +17,7 @@ export function processIo(): CliIo {
   return {
     env: process.env,
     stdout: process.stdout,
-    pour: (bytes) =>
-      new Promise((resolve, reject) => {
-        // Somebody who has gone away is no reason to hold everything in memory: nothing is sent to them any more.
-        if (outputGone.signal.aborted) resolve();
-        else process.stdout.write(bytes, (error) => (error == null || isGone(error) ? resolve() : reject(error)));
-      }),
+    pour: pourOut,
     stderr: process.stderr,
     outputGone: outputGone.signal,
     terminal: openTerminal,
@@ -37,10 +33,6 @@ export function processIo(): CliIo {
 /** `hsmadm … | head`, or a terminal that was closed: nobody reads any more. The work on the card goes on to its end. */
 function ignoreGone(error: NodeJS.ErrnoException): void {
   if (!isGone(error)) throw error;
-}
-
-function isGone({ code }: NodeJS.ErrnoException): boolean {
-  return code === "EPIPE" || code === "EIO";
 }
 
 function onSignal(name: CliSignal, listener: () => void): () => void {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { link, lstat, mkdir, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, link, lstat, mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { toHex } from "../bytes/hex.ts";
 import { HsmError, messageOf } from "../errors.ts";
@@ -26,8 +26,23 @@ export interface NewFileOptions {
  * @throws HsmError `FILE_EXISTS` (conflict), `FILE_NOT_WRITABLE` (service)
  */
 export async function writeNewFile(path: string, content: Uint8Array, options: NewFileOptions): Promise<void> {
+  await writeNewFileFrom(path, (file) => file.writeFile(content), options);
+}
+
+/**
+ * As {@link writeNewFile}, for content of any length. A file that is there and may not be replaced is found before
+ * anything is written.
+ * @param fill writes the content; when it throws there is no file
+ * @throws also what `fill` throws, where that is an HsmError
+ */
+export async function writeNewFileFrom(
+  path: string,
+  fill: (file: FileHandle) => Promise<void>,
+  options: NewFileOptions,
+): Promise<void> {
+  if (!options.overwrite && (await fileExists(path))) throw fileTaken(path);
   try {
-    await writeWhole(resolve(path), content, options.mode ?? 0o600, options.overwrite ? rename : place);
+    await writeWhole(resolve(path), fill, options.mode ?? 0o600, options.overwrite ? rename : place);
   } catch (cause) {
     throw cause instanceof HsmError ? cause : fileNotWritable(path, messageOf(cause), cause);
   }
@@ -60,7 +75,7 @@ export function fileNotWritable(path: string, reason: string, cause?: unknown): 
  */
 export async function writeWhole(
   path: string,
-  content: string | Uint8Array,
+  content: string | Uint8Array | ((file: FileHandle) => Promise<void>),
   mode: number,
   putInPlace: (temporary: string, path: string) => Promise<void>,
 ): Promise<void> {
@@ -68,7 +83,7 @@ export async function writeWhole(
   try {
     const file = await open(temporary, "wx", mode);
     try {
-      await file.writeFile(content);
+      await (typeof content === "function" ? content(file) : file.writeFile(content));
       await file.sync();
     } finally {
       await file.close();
