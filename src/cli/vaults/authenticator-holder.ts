@@ -1,5 +1,6 @@
 import { Fido2Authenticator } from "../../cards/fido2/authenticator.ts";
 import type { FidoPin } from "../../cards/fido2/pin-gate.ts";
+import { refuseWithoutKey } from "../../services/pico-fido/keyless.ts";
 import type { FidoSourceOptions } from "../../services/vault/openers/fido-source.ts";
 import type { TraceRecorder } from "../../transport/trace/recorder.ts";
 import type { CommandContext } from "../context.ts";
@@ -57,9 +58,13 @@ export class AuthenticatorHolder {
     try {
       const title = `${raw.product ?? this.name}${raw.simulated ? ` (${simulatedMark})` : ""}`;
       this.#title = title;
-      const watched = watchedAuthenticator(raw.ctap, { signal, onTouch: () => output.say(`Touch ${title} now …`) });
+      const { ctap, vendorChannel: vendor } = raw;
+      const onTouch = () => output.say(`Touch ${title} now …`);
       const policy = { minTries: globals.minTries };
-      const authenticator = await Fido2Authenticator.open(watched, { policy, signal });
+      const vendorChannel = vendor === undefined ? undefined : watchedAuthenticator(vendor, { signal, onTouch });
+      const watched = watchedAuthenticator(ctap, { signal, onTouch });
+      const authenticator = await Fido2Authenticator.open(watched, { policy, signal, vendorChannel });
+      await refuseWithoutKey(authenticator);
       return {
         authenticator,
         options: { title, pin: this.#pin(title) },
