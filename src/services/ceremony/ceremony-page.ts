@@ -28,7 +28,8 @@ export function ceremonyPage(record: CeremonyRecord, signature: CeremonySignatur
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Ceremony record ${escaped(opening.id)}</title>
-<style>${pageStyle}</style>
+<style>${pageStyle}@page { @bottom-left { content: "Ceremony record ${grouped(opening.id)}"; } }
+</style>
 </head>
 <body>
 <header>
@@ -42,7 +43,7 @@ ${factsTable([
   ["Head, SHA-256", grouped(record.head)],
 ])}
 <table class="entries">
-<thead><tr><th>No</th><th>Time (UTC)</th><th>Officer</th><th>Command</th><th>Result</th><th>Token, tries and key check values</th></tr></thead>
+<thead><tr><th>No</th><th>Time (UTC)</th><th>Officer</th><th>Command and its hash</th><th>Result</th><th>Token, tries and key check values</th></tr></thead>
 <tbody>
 ${commands.map(commandRow).join("\n")}
 </tbody>

@@ -1,6 +1,6 @@
 /** For the screen and, above all, for paper: A4 across, headings of the table on every page, no entry cut in two. */
 export const pageStyle = `
-@page { size: A4 landscape; margin: 14mm 12mm 16mm; @bottom-right { content: counter(page) " / " counter(pages); font: 8pt sans-serif; } }
+@page { size: A4 landscape; margin: 14mm 12mm 16mm; @bottom-left { font: 8pt sans-serif; } @bottom-right { content: counter(page) " / " counter(pages); font: 8pt sans-serif; } }
 :root { color-scheme: light; }
 body { font: 10pt/1.35 "Liberation Sans", Arial, Helvetica, sans-serif; color: #111; background: #fff; margin: 2rem auto; max-width: 62rem; padding: 0 1rem; }
 header { display: flex; justify-content: space-between; align-items: baseline; gap: 2rem; border-bottom: 2pt solid #111; margin-bottom: 1rem; }
