@@ -72,7 +72,7 @@ suite("the packed package in an empty project", () => {
     for (const file of ["dist/bin/hsmadm.js", "dist/cli/hsmadm.cjs", "dist/cli/third-party-licences.txt"]) {
       expect(project.files).toContain(file);
     }
-    expect(project.packedBytes).toBeLessThan(2_000_000);
+    expect(project.packedBytes).toBeLessThan(2_500_000);
   });
 
   test("tells nothing of the machine it was built on", () => {
@@ -136,7 +136,7 @@ suite("the packed package in an empty project", () => {
         modules: string[];
         libraries: string[];
       };
-    const foreign = /node_modules\/(?!hsmadm\/|@noble\/)|hsmadm\/dist\/(src\/)?cli\//;
+    const foreign = /node_modules\/(?!hsmadm\/|@noble\/|@scure\/base\/|cborg\/)|hsmadm\/dist\/(src\/)?cli\//;
     const { modules, libraries } = loaded("hsmadm", "hsmadm/vault", "hsmadm/testing");
     expect(modules.some((url) => url.endsWith("/hsmadm/dist/src/testing.js"))).toBe(true);
     expect(modules.filter((url) => foreign.test(url))).toEqual([]);
