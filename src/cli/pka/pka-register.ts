@@ -45,6 +45,9 @@ export async function run(context: CommandContext): Promise<undefined> {
         output.result({ dryRun: true, token, custodians, status: before }, [line]);
         return;
       }
+      for (const chr of custodians) {
+        if ((await card.publicKeys.select(chr)) !== "unknown") throw registeredAlready(name, chr);
+      }
       if (pin !== undefined) await presentPin(context, device, pin);
       let status = before;
       for (const credentials of given) status = await card.publicKeys.register(credentials);
@@ -74,6 +77,13 @@ function refuseTwice(given: readonly CustodianCredentials[]): void {
   if (twice === undefined) return;
   throw new HsmError("PKA_KEY_TWICE", "usage", `"${twice}" was named twice`, {
     advice: "each custodian has a key of their own; two keys with one name cannot be told apart",
+  });
+}
+
+function registeredAlready(token: string, chr: string): HsmError {
+  return new HsmError("PKA_KEY_TWICE", "conflict", `${token} has a key "${chr}" already`, {
+    advice: "tokens with one serial give their keys the same names: make the key with another `--key-ref`",
+    token,
   });
 }
 

@@ -64,13 +64,15 @@ export class PublicKeyAuthentication {
    * @throws HsmError `PKA_ISSUER_UNKNOWN` (conflict): no root of the token issued the custodian's; and others
    */
   async register({ requestBytes, request, certificates }: CustodianCredentials): Promise<AuthenticationStatus> {
-    const { token } = this.#session;
-    for (const certificate of certificates) {
+    const { token, application } = this.#session;
+    // Pico HSM keeps any request it is given by who is logged in, and knows no issuer of other tokens.
+    const verified = application.profile === "pico" ? [] : certificates;
+    for (const certificate of verified) {
       if (await this.#session.send(selectVerificationKey(certificate.chr, token))) continue;
       await this.#needVerificationKey(certificate.car);
       await this.#session.send(verifyCertificate(readTlv(certificate.raw, "certificate").value, token));
     }
-    await this.#needVerificationKey(request.outerCar);
+    if (verified.length > 0) await this.#needVerificationKey(request.outerCar);
     return this.#session.send(registerKey(readTlv(requestBytes, "request").value, token));
   }
 
