@@ -179,8 +179,8 @@ export const commands: readonly CommandSpec[] = [
       { name: "port", value: "N", describe: "port of vpcd for the first token (35963)" },
       {
         name: "profile",
-        value: "genuine|pico|standard|applet|pico-fido-5.12|pico-fido-6.6|pico-fido-7.6|pico-fido-8.0",
-        describe: "behaviour of HSMs, or of authenticators, that spring up",
+        value: "genuine|pico|standard|applet|pico-fido-VERSION",
+        describe: "behaviour of HSMs, or of authenticators (VERSION 5.12, 6.6, 7.6 or 8.0), that spring up",
       },
     ],
     manyDevices: true,
@@ -198,8 +198,8 @@ export const commands: readonly CommandSpec[] = [
     options: [
       {
         name: "profile",
-        value: "genuine|pico|standard|applet|pico-fido-5.12|pico-fido-6.6|pico-fido-7.6|pico-fido-8.0",
-        describe: "like which HSM (genuine) or authenticator (standard)",
+        value: "genuine|pico|standard|applet|pico-fido-VERSION",
+        describe: "like which HSM (genuine) or authenticator (standard; VERSION 5.12, 6.6, 7.6 or 8.0)",
       },
     ],
     load: () => import("./commands/simulator-create.ts"),

@@ -53,6 +53,10 @@ describe("sim-fido:NAME among the simulator's verbs", () => {
       profile: "applet",
     });
     await officer.gets(8, "simulator create sim-fido:other");
+    for (const profile of ["pico-fido-5.12", "pico-fido-6.6", "pico-fido-7.6", "pico-fido-8.0"]) {
+      const line = `simulator create sim-fido:${profile} --profile ${profile}`;
+      expect(await officer.document(0, line)).toMatchObject({ profile });
+    }
     await officer.gets(2, "simulator create sim-fido:wrong --profile pico");
     await officer.gets(2, "simulator create sim:wrong --profile applet");
     await officer.gets(2, "simulator create sim-fido:../wrong");
@@ -107,4 +111,18 @@ test("HSMADM_SIMULATOR_TOUCH plays somebody else than one who touches", async ()
     await channel.close();
   }
   expect(answers).toEqual([0x00, 0x00, 0x27, 0x2f]);
+});
+
+test("HSMADM_SIMULATOR_POWER knows kept and cycle", async () => {
+  for (const [power, problem] of [
+    ["kept", null],
+    ["cycle", null],
+    ["off", "OPTION_VALUE"],
+  ] as const) {
+    const env = { HSMADM_SIMULATOR_POWER: power };
+    const context = { io: { env }, paths: { simulator: world.path("power") } } as unknown as CommandContext;
+    const opened = openSimulatedAuthenticator(context, "power");
+    if (problem === null) await (await opened).close();
+    else await expect(opened).rejects.toMatchObject({ code: problem, kind: "usage" });
+  }
 });
