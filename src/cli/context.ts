@@ -1,5 +1,6 @@
 import type { openPcsc } from "../transport/pcsc/pcsc.ts";
 import type { CommandArguments } from "./arguments.ts";
+import type { CeremonyRecording } from "./ceremonies/ceremony-recording.ts";
 import type { OpenDevice } from "./devices/device-session.ts";
 import { usage } from "./failure.ts";
 import type { CliIo } from "./io.ts";
@@ -33,8 +34,8 @@ export interface CommandContext {
   readonly globals: GlobalOptions;
   readonly args: CommandArguments;
   readonly paths: Paths;
-  /** For a ceremony record: asks a token that was opened for its tries, and gives back what asks it at the end. */
-  readonly watchToken?: ((device: OpenDevice) => Promise<() => Promise<void>>) | undefined;
+  /** With `--ceremony`: what is written down when the command is over. */
+  readonly ceremony?: CeremonyRecording | undefined;
   /** Given at the first Ctrl-C: finish the exchange, send no other, give the card back. */
   readonly signal: AbortSignal;
   /** Open and logged in already: the commands of one session share it (`pka run`, `session run`). */

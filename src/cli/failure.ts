@@ -1,4 +1,5 @@
-import { HsmError, messageOf } from "../errors.ts";
+import { exitCodes, HsmError, messageOf } from "../errors.ts";
+import { isInterruption } from "./interruption.ts";
 import type { CliIo } from "./io.ts";
 import { type Document, printLine, schemaVersion } from "./output.ts";
 
@@ -32,6 +33,21 @@ export interface Failure {
   readonly exitCode: number;
   /** `device status`, where the command line got that far. */
   readonly command?: string | undefined;
+}
+
+/** How a command that threw this ends. */
+export function failureOf(error: unknown, command?: string): Failure {
+  const known = asHsmError(error);
+  if (isInterruption(known)) return { error: interruptedFrom(known), exitCode: exitCodes.interrupted, command };
+  const told = known.details?.["exitCode"];
+  return { error: known, exitCode: typeof told === "number" ? told : known.exitCode, command };
+}
+
+/** Ctrl-C in the middle of several steps is 130 all the same, with what was done so far in its message. */
+function interruptedFrom(error: HsmError): HsmError {
+  if (error.kind === "interrupted") return error;
+  const { message, advice, token, details, cause } = error;
+  return new HsmError("INTERRUPTED", "interrupted", message, { advice, token, details, cause });
 }
 
 /** Prints the error: two lines for people on standard error, with `--json` also the one document on standard output. */

@@ -1,14 +1,12 @@
-import { exitCodes, HsmError } from "../errors.ts";
 import type { PluginProcess } from "./age/plugin.ts";
 import type { CeremonyRecording } from "./ceremonies/ceremony-recording.ts";
 import { readGlobals } from "./context.ts";
-import type { OpenDevice } from "./devices/device-session.ts";
-import { asHsmError, type Failure, reportFailure } from "./failure.ts";
-import { isInterruption } from "./interruption.ts";
+import { failureOf, reportFailure } from "./failure.ts";
 import type { CliIo } from "./io.ts";
 import { Output } from "./output.ts";
 import type { CommandLine } from "./parser.ts";
 import { pathsFor } from "./paths.ts";
+import { recordedRun } from "./recorded-run.ts";
 
 export { processIo } from "./process-io.ts";
 
@@ -44,7 +42,7 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
     json = args.flag("json");
     const globals = readGlobals(args, io.env, spec.manyDevices === true);
     const output = new Output(io, globals);
-    const recording = await recordingOf(line, io);
+    const ceremony = await recordingOf(line, io);
     const module = await spec.load();
     try {
       const context = {
@@ -54,10 +52,10 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
         args,
         paths: pathsFor(io),
         signal: stop.signal,
-        ...(recording === undefined ? {} : { watchToken: (device: OpenDevice) => recording.watch.opened(device) }),
+        ceremony,
         handOverSignals: signals.off,
       };
-      const exitCode = await recorded(recording, output, () => module.run(context));
+      const exitCode = await recordedRun(ceremony, output, () => module.run(context));
       output.flush(command, exitCode);
       return exitCode;
     } catch (error) {
@@ -82,28 +80,6 @@ async function recordingOf({ spec, args }: ParsedCommand, io: CliIo): Promise<Ce
   return CeremonyRecording.begin(spec, args, io);
 }
 
-/** Runs the command and writes down how it ended, a failure too. */
-async function recorded(
-  recording: CeremonyRecording | undefined,
-  output: Output,
-  run: () => Promise<number | undefined>,
-): Promise<number> {
-  if (recording === undefined) return (await run()) ?? 0;
-  let exitCode: number;
-  try {
-    exitCode = (await run()) ?? 0;
-  } catch (error) {
-    const failure = failureOf(error, undefined);
-    // What went wrong with the command is told as ever; that it is not in the record must not hide it.
-    await recording
-      .end(failure.exitCode, failure.error)
-      .catch((lost: unknown) => output.warn(asHsmError(lost).message));
-    throw error;
-  }
-  await recording.end(exitCode, null);
-  return exitCode;
-}
-
 /** The other program of the package: `age-plugin-hsmadm`, started by age. */
 export async function runAgePlugin(plugin: PluginProcess): Promise<number> {
   const { runPlugin } = await import("./age/plugin.ts");
@@ -122,20 +98,6 @@ const usualHelpWidth = 80;
 function helpWidth({ stdout }: CliIo): number {
   if (stdout.isTTY !== true || stdout.columns === undefined || stdout.columns < 1) return usualHelpWidth;
   return Math.min(Math.max(stdout.columns, 40), 100);
-}
-
-function failureOf(error: unknown, command: string | undefined): Failure {
-  const known = asHsmError(error);
-  if (isInterruption(known)) return { error: interruptedFrom(known), exitCode: exitCodes.interrupted, command };
-  const told = known.details?.["exitCode"];
-  return { error: known, exitCode: typeof told === "number" ? told : known.exitCode, command };
-}
-
-/** Ctrl-C in the middle of several steps is 130 all the same, with what was done so far in its message. */
-function interruptedFrom(error: HsmError): HsmError {
-  if (error.kind === "interrupted") return error;
-  const { message, advice, token, details, cause } = error;
-  return new HsmError("INTERRUPTED", "interrupted", message, { advice, token, details, cause });
 }
 
 /** The first Ctrl-C lets the exchange with the card end, the second does not wait. */

@@ -11,23 +11,21 @@ import { ensurePrivateFolder, type Paths, pathsFor } from "../paths.ts";
 import { recordedWords } from "./ceremony-words.ts";
 import { TokenWatch } from "./token-watch.ts";
 
+type OwnFacts = Pick<CommandFacts, "officer" | "command" | "words">;
+
 /** A command that is written into a ceremony record when it is over. */
 export class CeremonyRecording {
   readonly watch = new TokenWatch();
   readonly #path: string;
   readonly #io: CliIo;
   readonly #memory: CeremonyMemory;
-  readonly #facts: Pick<CommandFacts, "officer" | "command" | "words">;
+  readonly #facts: OwnFacts;
 
-  private constructor(path: string, io: CliIo, memory: CeremonyMemory, facts: CeremonyRecording["facts"]) {
+  private constructor(path: string, io: CliIo, memory: CeremonyMemory, facts: OwnFacts) {
     this.#path = path;
     this.#io = io;
     this.#memory = memory;
     this.#facts = facts;
-  }
-
-  get facts(): Pick<CommandFacts, "officer" | "command" | "words"> {
-    return this.#facts;
   }
 
   /**
@@ -49,6 +47,14 @@ export class CeremonyRecording {
     if (args.flag("dry-run")) return undefined;
     const facts = { officer, command: spec.words.join(" "), words: recordedWords(spec, args) };
     return new CeremonyRecording(path, io, memory, facts);
+  }
+
+  /** A command that runs inside this one, on its connection; it has an entry of its own, before this one's. */
+  within(spec: CommandSpec, args: CommandArguments): CeremonyRecording | undefined {
+    if (args.flag("dry-run")) return undefined;
+    const { officer } = this.#facts;
+    const facts = { officer, command: spec.words.join(" "), words: recordedWords(spec, args) };
+    return new CeremonyRecording(this.#path, this.#io, this.#memory, facts);
   }
 
   /**

@@ -28,7 +28,7 @@ export async function withDevice<T>(
   access: "shared" | "exclusive",
   work: (device: OpenDevice) => Promise<T>,
 ): Promise<T> {
-  if (context.handed !== undefined) return work(context.handed);
+  if (context.handed !== undefined) return watched(context, context.handed, work);
   const spec = parseDeviceSpec(context.globals.device ?? "auto");
   return reachInTurn(context, (open) => open(spec, access, work));
 }
@@ -72,7 +72,7 @@ export interface SessionContext {
   readonly paths: Pick<CommandContext["paths"], "state" | "ledger" | "knownDevices" | "roots">;
   readonly io: Pick<CommandContext["io"], "now">;
   readonly signal: AbortSignal;
-  readonly watchToken?: CommandContext["watchToken"];
+  readonly ceremony?: CommandContext["ceremony"];
 }
 
 /** Opens the card that was reached, lets `work` have it and gives it back. */
@@ -92,15 +92,24 @@ export async function useDevice<T>(
     const { simulated } = await card.identity();
     const device = { card, simulated: raw.simulated || simulated, exact: raw.exact };
     // A recording would have to know what the watch asks.
-    const done = raw.replayed ? undefined : await context.watchToken?.(device);
-    try {
-      return await work(device);
-    } finally {
-      await done?.();
-    }
+    return raw.replayed ? await work(device) : await watched(context, device, work);
   } finally {
     await channel.close();
     await raw.close();
+  }
+}
+
+/** With `--ceremony` the token is asked for its tries before the work and after it. */
+async function watched<T>(
+  { ceremony }: Pick<SessionContext, "ceremony">,
+  device: OpenDevice,
+  work: (device: OpenDevice) => Promise<T>,
+): Promise<T> {
+  const done = await ceremony?.watch.opened(device);
+  try {
+    return await work(device);
+  } finally {
+    await done?.();
   }
 }
 

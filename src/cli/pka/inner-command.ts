@@ -3,6 +3,7 @@ import { type CommandContext, readGlobals } from "../context.ts";
 import type { OpenDevice } from "../devices/device-session.ts";
 import { usage } from "../failure.ts";
 import { Output } from "../output.ts";
+import { recordedRun } from "../recorded-run.ts";
 
 /** A command line of hsmadm that is to run on a connection which is open already. */
 export interface InnerCommand {
@@ -50,7 +51,7 @@ export async function innerCommand(context: CommandContext, words: readonly stri
   if (endLogin.includes(name)) {
     throw usage("SESSION_COMMAND", `\`${name}\` would end the login, so it cannot run in this session`);
   }
-  for (const option of ["device", "all", "trace", "json", "require-genuine"]) {
+  for (const option of ["device", "all", "trace", "json", "require-genuine", "ceremony", "officer"]) {
     if (args.texts(option).length > 0 && args.texts(option)[0] !== "false") {
       throw usage(
         "SESSION_OPTION",
@@ -80,8 +81,9 @@ async function runInner(spec: CommandSpec, name: string, context: CommandContext
   const inner = globals.json ? { ...io, stdout: sink } : io;
   const output = new Output(inner, { json: globals.json, quiet: globals.quiet });
   const { run } = await spec.load();
+  const ceremony = context.ceremony?.within(spec, context.args);
   try {
-    const exitCode = (await run({ ...context, io: inner, output })) ?? 0;
+    const exitCode = await recordedRun(ceremony, output, () => run({ ...context, io: inner, output, ceremony }));
     output.flush(name, exitCode);
     return { exitCode, document: printed === "" ? null : (JSON.parse(printed) as unknown) };
   } catch (error) {
