@@ -82,7 +82,8 @@ function refuseTwice(given: readonly CustodianCredentials[]): void {
 
 function registeredAlready(token: string, chr: string): HsmError {
   return new HsmError("PKA_KEY_TWICE", "conflict", `${token} has a key "${chr}" already`, {
-    advice: "tokens with one serial give their keys the same names: make the key with another `--key-ref`",
+    advice:
+      "OpenSC gives all keys of a token one name, and emulators share serials: `hsmadm key generate --key-ref N` makes a key of another name",
     token,
   });
 }

@@ -75,6 +75,12 @@ export function authenticationRefusals({
         says: "{token} refused the custodian's key: it does not know the token that vouches for it",
         advice: "export the custodian's key anew with `hsmadm pka export`",
       },
+      [SW.fileExists]: {
+        code: "PKA_KEY_TWICE",
+        kind: "conflict",
+        says: "{token} has this custodian's key, or one of that name, already",
+        advice: "OpenSC gives all keys of a token one name, hsmadm does not: `hsmadm key generate` makes another",
+      },
       [SW.notEnoughMemory]: {
         code: "PKA_FULL",
         kind: "conflict",
