@@ -53,6 +53,8 @@ export async function converse(
         continue;
       }
       heard.push(command);
+      // A client answers one command at a time; what comes in between it would take for part of the talk's next step.
+      if (queue.length > 0) throw new Error(`${command.type} came before the last answer was read`);
       const answer = (options.answers?.[command.type] ?? (() => stanza("ok")))(command);
       if (answer === null) ended = true;
       else queue.push(utf8Bytes(encodeStanza(answer)));

@@ -217,6 +217,8 @@ describe("identity-v1", () => {
     );
     expect(talk.commands.map(({ type }) => type)).toEqual(["error"]);
     expect(talk.said("error")[0]).toMatch(/^identity 0 wrong user PIN on UTSIM\w+ \(2 tries left\)/);
+    // A file that is no vault has no slots to speak of.
+    expect(talk.said("error")[0]).not.toContain("slot");
     expect(await tries()).toBe(before - 1);
     await officer.gets(0, "pin verify --device sim:one --pin env:PIN");
   });
@@ -345,6 +347,18 @@ describe("vaults", () => {
       /slot 2 .* opens with 2 of 2, and 1 is here: .* attach or give card UTSIM\w+ key vault/,
     );
     expect(await tries()).toBe(3);
+  });
+
+  test("several went wrong, each in its own way: an error that tells all of them, one try each", async () => {
+    const env = { HSMADM_PIN: "env:WRONG", HSMADM_PASSPHRASE_HELPER: 'echo "$PHRASE"', PHRASE: phrases.passphrase };
+    const talk = await open("sim:one,sim:two", anyIdentity, env);
+    expect(talk.said("error")).toEqual([
+      expect.stringMatching(/nothing here opens the file: slot 1 .*wrong user PIN.*; slot 3 /),
+    ]);
+    for (const name of ["one", "two"]) {
+      expect(await tries(name)).toBe(2);
+      await officer.gets(0, `pin verify --device sim:${name} --pin env:PIN`);
+    }
   });
 
   test("the identity of a key chooses its slots; the other legs may be anywhere", async () => {
