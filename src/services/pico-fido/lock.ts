@@ -71,6 +71,8 @@ export interface EnableRequest {
  */
 export async function enableLock(token: PicoFidoToken, store: HostKeyStore, request: EnableRequest): Promise<string> {
   await checkEnable(token, request.acceptKeyChange);
+  // Nothing is unlocked, so this disables nothing: it judges the PIN before a key is made and written down for nothing.
+  if ((await token.disable(request.pin)) !== "not-enabled") throw enabledAlready(token);
   const hostKey = newHostKey();
   try {
     const record = recordFor(token, hostKey, "pending", request.facts);

@@ -6,9 +6,12 @@ import ts from "typescript";
  * The sources as JavaScript in a folder, for child processes: node 20 runs no TypeScript, and the tests should not wait
  * for a build. @returns the folder's `test/…` twin of `script`
  */
-export function plainModules(folder: string, script: string): string {
+export function plainModules(
+  folder: string,
+  script: string,
+  rooms: readonly string[] = ["src/bytes", "src/crypto", "src/services/vault", "test/services/vault/support"],
+): string {
   const root = resolve(import.meta.dirname, "../../../..");
-  const rooms = ["src/bytes", "src/crypto", "src/services/vault", "test/services/vault/support"];
   const files = rooms.flatMap((room) =>
     readdirSync(join(root, room), { recursive: true, encoding: "utf8" }).map((name) => join(room, name)),
   );
