@@ -23,6 +23,7 @@ export class AuthenticatorHolder {
   readonly #pin: (title: string) => FidoPin;
   #open: Promise<OpenAuthenticator & { readonly close: () => Promise<void> }> | undefined;
   #title: string;
+  #opened = false;
 
   constructor(
     context: CommandContext,
@@ -41,14 +42,22 @@ export class AuthenticatorHolder {
     return this.#title;
   }
 
-  hold(): Promise<OpenAuthenticator> {
+  async hold(): Promise<OpenAuthenticator> {
     this.#open ??= this.#reach();
-    return this.#open;
+    const open = await this.#open;
+    this.#opened = true;
+    return open;
+  }
+
+  /** Whether it was opened and turned out to be one; opens none. */
+  get opened(): boolean {
+    return this.#opened;
   }
 
   async release(): Promise<void> {
     const open = await this.#open?.catch(() => undefined);
     this.#open = undefined;
+    this.#opened = false;
     await open?.close();
   }
 

@@ -69,8 +69,12 @@ export class Enroller {
     const found: { token: TokenHolder; enrolment: Enrolment }[] = [];
     const problems: HsmError[] = [];
     let enrolled = 0;
-    for (const token of this.#devices(this.#sources.tokens, wish.device, "a card")) {
-      const { device, options } = await token.hold();
+    const tokens = this.#devices(this.#sources.tokens, wish.device, "a card");
+    for (const token of tokens) {
+      if (isOpenAs(this.#sources.authenticators, token)) continue;
+      const opened = await unlessOther(tokens, problems, () => token.hold());
+      if (opened === undefined) continue;
+      const { device, options } = opened;
       try {
         const enrolment = await enrolCardKey(device.card, wish.key, { ...options, anonymous });
         if (this.#isTaken(enrolment.leaf)) enrolled++;
@@ -99,11 +103,14 @@ export class Enroller {
   ): Promise<{ enrolment: Enrolment; name: string }> {
     const { enrolCredential } = await import("../../services/vault/openers/fido-enrolment.ts");
     const { args, output } = this.#context;
-    const candidates = await this.#unenrolled(
-      this.#devices(this.#sources.authenticators, wish.device, "a FIDO2 device"),
-    );
+    const devices = this.#devices(this.#sources.authenticators, wish.device, "a FIDO2 device");
+    const problems: HsmError[] = [];
+    const { free: candidates, enrolled } = await this.#unenrolled(devices, problems);
     const [first] = candidates;
-    if (first === undefined) throw alreadyEnrolled("every FIDO2 device that was named");
+    if (first === undefined) {
+      if (enrolled > 0) throw alreadyEnrolled("every FIDO2 device that was named");
+      throw problems[0] ?? usage("DEVICE_NONE", "no FIDO2 device is named", "give --device");
+    }
     if (candidates.length > alike) throw ambiguous("fido", candidates);
     const { authenticator, options } = await first.hold();
     output.say(
@@ -119,20 +126,22 @@ export class Enroller {
   }
 
   /** Asked without a touch: a device that holds one of the vault's credentials is no backup of itself. */
-  async #unenrolled(devices: readonly AuthenticatorHolder[]): Promise<AuthenticatorHolder[]> {
+  async #unenrolled(
+    devices: readonly AuthenticatorHolder[],
+    problems: HsmError[],
+  ): Promise<{ readonly free: readonly AuthenticatorHolder[]; readonly enrolled: number }> {
     const free: AuthenticatorHolder[] = [];
+    let enrolled = 0;
     const ids = this.#credentialIds();
     for (const device of devices) {
-      const opened = await device.hold().catch((error: unknown) => {
-        // A card in a reader that is something else; where one device was named, it says so itself.
-        if (devices.length > 1 && error instanceof HsmError && error.kind === "not-supported") return undefined;
-        throw error;
-      });
+      if (isOpenAs(this.#sources.tokens, device)) continue;
+      const opened = await unlessOther(devices, problems, () => device.hold());
       if (opened === undefined) continue;
       const holding = ids.length === 0 ? undefined : await opened.authenticator.holds(fidoRelyingParty, ids);
-      if (holding?.status !== "here") free.push(device);
+      if (holding?.status === "here") enrolled++;
+      else free.push(device);
     }
-    return free;
+    return { free, enrolled };
   }
 
   #credentialIds(): Uint8Array[] {
@@ -170,6 +179,32 @@ export class Enroller {
 
   #isTaken(leaf: Leaf): boolean {
     return this.#taken.some((other) => leafFingerprint(other) === leafFingerprint(leaf));
+  }
+}
+
+/** A card in a reader may be an HSM or a FIDO2 device: where it was found to be the one, it is not asked about the other. */
+function isOpenAs(
+  others: readonly { readonly name: string; readonly opened: unknown }[],
+  { name }: { readonly name: string },
+): boolean {
+  return others.some((other) => other.name === name && Boolean(other.opened));
+}
+
+/**
+ * Opens a device; `undefined` where it is of another kind, or cannot do what a vault wants, and others may be meant. What
+ * it said is kept, should none be left.
+ */
+async function unlessOther<Opened>(
+  candidates: readonly unknown[],
+  problems: HsmError[],
+  open: () => Promise<Opened>,
+): Promise<Opened | undefined> {
+  try {
+    return await open();
+  } catch (error) {
+    if (candidates.length < 2 || !(error instanceof HsmError) || error.kind !== "not-supported") throw error;
+    problems.push(error);
+    return undefined;
   }
 }
 
