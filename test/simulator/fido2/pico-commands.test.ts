@@ -246,6 +246,13 @@ describe("vendorPrototype", () => {
   });
 });
 
+test.each(profiles)("%s: with a PIN no credential is made without it", async (profile) => {
+  const client = new LockClient(authenticatorOf(profile));
+  expect((await client.make()).status).toBe(0);
+  await client.setPin(lockPin);
+  expect((await client.make()).status).toBe(0x36);
+});
+
 describe("how vendor commands come", () => {
   test("as a channel of their own beside APDUs, as long as the channel lives", async () => {
     const channel = new SimulatorChannel(authenticatorOf("pico-fido-5.12"), "sim-fido:x");

@@ -172,6 +172,8 @@ describe("ways to lose everything (reference section 7)", () => {
     const client = await token(profile);
     const id = await client.credential();
     expect(await client.enable(hostKey)).toBe(0);
+    // 61 bytes of key file were encrypted: no more than this is kept of it.
+    expect(client.authenticator.state.sealedKey).toHaveLength(60);
     for (let power = 0; power < 2; power++) {
       expect(await client.unlock(hostKey)).toBe(0x02);
       expect((await client.save()).status).toBe(0x33);
