@@ -24,6 +24,8 @@ export interface SecretWish {
   readonly isNew: boolean;
   /** How it is typed, where that is not plain: `16 hex digits`. */
   readonly form?: string;
+  /** Goes to a device that cannot prove what it is, which `--require-genuine` rules out. */
+  readonly unprovable?: boolean;
   /** Refuses a malformed value before anything is sent, and gives the form the driver wants. @throws HsmError */
   readonly check: (bytes: Uint8Array) => Uint8Array;
 }
@@ -55,7 +57,9 @@ export class SecretReader {
 
   /** As {@link open}, the SOURCE as it was typed: one of several values of an option. */
   async openFrom(wish: SecretWish, text: string | undefined): Promise<Secret> {
-    const { output } = this.#context;
+    const { output, globals } = this.#context;
+    if (globals.requireGenuine && wish.unprovable === true)
+      return { value: async () => Promise.reject(notProvable(wish)) };
     const option = `--${wish.option}`;
     if (text === undefined) {
       // Logged in already: the PIN is not presented again, so nobody need give it.
@@ -185,6 +189,17 @@ export class SecretReader {
 /** Whom to ask, or `null` under `--no-input` and where nobody sits. */
 export function terminalOf(context: Pick<CommandContext, "io" | "globals">): Terminal | null {
   return context.globals.noInput ? null : context.io.terminal();
+}
+
+function notProvable({ name }: SecretWish): HsmError {
+  return new HsmError(
+    "DEVICE_NOT_PROVABLE",
+    "refused",
+    `no ${name} was sent: a FIDO2 authenticator cannot prove here what it is`,
+    {
+      advice: "leave out `--require-genuine` to trust it all the same",
+    },
+  );
 }
 
 function isLogin({ option, isNew }: SecretWish): boolean {

@@ -101,6 +101,7 @@ async function userPinWish(): Promise<SecretWish> {
 
 const fidoPinWish: SecretWish = {
   option: "fido-pin",
+  unprovable: true,
   name: "FIDO2 PIN",
   isNew: false,
   check(bytes) {

@@ -114,6 +114,13 @@ describe("--require-genuine", () => {
     expect(await officer.tries("g")).toEqual(before);
   });
 
+  test("a FIDO2 authenticator cannot prove what it is", async () => {
+    const { code, stderr } = await officer.does("fido pin set --new-pin env:NEW --device sim-fido:f --require-genuine");
+    expect(code, stderr).toBe(5);
+    expect(stderr).toContain("no new FIDO2 PIN was sent");
+    await officer.gets(0, "fido info --device sim-fido:f --require-genuine");
+  });
+
   test("what needs no PIN works as ever", async () => {
     await officer.gets(0, "key list --device sim:g --require-genuine");
   });
