@@ -195,6 +195,7 @@ describeBuilt("secrets stay where they were put", () => {
     const forms = {
       plain: bytes,
       hex: bytes.toString("hex").replace(/../g, "$& "),
+      trace: bytes.toString("hex").toUpperCase().replace(/.{24}/g, "$& \\\n  "),
       base64: Buffer.concat([Buffer.from("ab"), bytes, Buffer.from("c")]).toString("base64"),
       url: bytes.toString("base64url"),
     };

@@ -137,7 +137,7 @@ function unfinished(what: string): string {
 
 interface Forms {
   readonly plain: Buffer;
-  /** Lower case, without what stands between digits. */
+  /** Lower case, without what stands between digits, in a trace too. */
   readonly hex: string;
   /** Of the usual alphabet, without line ends. */
   readonly base64: string;
@@ -147,7 +147,7 @@ function formsOf(bytes: Buffer): Forms {
   const text = bytes.toString("latin1");
   return {
     plain: bytes,
-    hex: text.replace(/[\s:]/g, "").toLowerCase(),
+    hex: text.replace(/[\s:\\]/g, "").toLowerCase(),
     base64: text.replace(/\s/g, "").replaceAll("-", "+").replaceAll("_", "/"),
   };
 }
