@@ -1,9 +1,11 @@
+import type { FileHandle } from "node:fs/promises";
 import { HsmError, messageOf } from "../../errors.ts";
 import { writeNewFileFrom } from "../../services/atomic-file.ts";
 import type { CommandContext } from "../context.ts";
 import { usage } from "../failure.ts";
 import { throwIfInterrupted } from "../interruption.ts";
 import { inputPieces } from "../streams/input-pieces.ts";
+import { syncBehind } from "../streams/sync-behind.ts";
 import { writeAll } from "../streams/write-all.ts";
 import { writeBehind } from "../streams/write-behind.ts";
 
@@ -39,13 +41,10 @@ export function openStream(context: CommandContext): ByteStream {
         return;
       }
       let bytes = 0;
-      await writeNewFileFrom(
-        to,
-        async (file) => {
-          bytes = await give(pieces, (batch) => writeAll(file.fd, batch), signal);
-        },
-        { overwrite: globals.yes },
-      );
+      const fill = async (file: FileHandle) => {
+        bytes = await giveToFile(pieces, file, signal);
+      };
+      await writeNewFileFrom(to, fill, { overwrite: globals.yes });
       output.result({ out: to, bytes }, [`${to}: ${bytes} bytes`]);
     },
   };
@@ -66,6 +65,28 @@ function standardOutput({ io, output, signal }: CommandContext): Write {
   return async (batch) => {
     for (const piece of batch) output.raw(piece);
   };
+}
+
+async function giveToFile(pieces: AsyncIterable<Uint8Array>, file: FileHandle, signal: AbortSignal): Promise<number> {
+  const sync = syncBehind(file);
+  const write: Write = async (batch) => {
+    await writeAll(file.fd, batch);
+    sync.wrote(lengthOf(batch));
+  };
+  let bytes = 0;
+  try {
+    bytes = await give(pieces, write, signal);
+  } catch (error) {
+    // The file may not be closed before; that it is not on the disk does not matter any more.
+    await sync.end().catch(() => undefined);
+    throw error;
+  }
+  await sync.end();
+  return bytes;
+}
+
+function lengthOf(batch: readonly Uint8Array[]): number {
+  return batch.reduce((sum, piece) => sum + piece.length, 0);
 }
 
 /**

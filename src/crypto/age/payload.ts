@@ -17,7 +17,7 @@ const nonceBytes = 16;
 export function sealPayload(fileKey: Uint8Array, plain: Uint8Array, nonce = newNonce()): Uint8Array {
   const sealer = keyed(StreamSealer, fileKey, nonce);
   try {
-    return concat(nonce, ...sealer.push(plain), sealer.end());
+    return concat(nonce, ...sealer.push(plain), ...sealer.end());
   } finally {
     sealer.wipe();
   }
@@ -54,7 +54,7 @@ async function* sealed(sealer: StreamSealer, nonce: Uint8Array, source: ByteSour
   try {
     yield nonce;
     for await (const piece of source) yield* sealer.push(piece);
-    yield sealer.end();
+    yield* sealer.end();
   } finally {
     sealer.wipe();
   }

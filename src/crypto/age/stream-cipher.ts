@@ -19,13 +19,13 @@ export class StreamSealer {
     this.#key = createSecretKey(key);
   }
 
-  /** Sealed chunks, of their own memory. */
+  /** Sealed chunks, of their own memory: ciphertext and tag one after the other, which saves a copy of everything. */
   *push(plain: Uint8Array): Generator<Uint8Array> {
-    for (const chunk of this.#chunks.push(plain)) yield this.#seal(chunk, false);
+    for (const chunk of this.#chunks.push(plain)) yield* this.#seal(chunk, false);
   }
 
   /** The last chunk; it may be empty only when it is the first. */
-  end(): Uint8Array {
+  end(): readonly Uint8Array[] {
     return this.#seal(this.#chunks.rest(), true);
   }
 
@@ -33,14 +33,12 @@ export class StreamSealer {
     this.#chunks.wipe();
   }
 
-  #seal(chunk: Uint8Array, last: boolean): Uint8Array {
+  #seal(chunk: Uint8Array, last: boolean): readonly Uint8Array[] {
     const cipher = createCipheriv(algorithm, this.#key, this.#nonce.of(last), options);
     this.#nonce.advance();
-    const sealed = new Uint8Array(chunk.length + tagBytes);
-    sealed.set(cipher.update(chunk));
+    const ciphertext = cipher.update(chunk);
     cipher.final();
-    sealed.set(cipher.getAuthTag(), chunk.length);
-    return sealed;
+    return [ciphertext, cipher.getAuthTag()];
   }
 }
 

@@ -1,4 +1,5 @@
 import { openAgeFile, sealAgeFile } from "../../crypto/age/age-file.ts";
+import { withoutArmor } from "../../crypto/age/armor.ts";
 import type { ByteSource } from "../../crypto/age/chunker.ts";
 import type { Stanza } from "../../crypto/age/stanza.ts";
 import { unwrapX25519, wrapX25519 } from "../../crypto/age/x25519.ts";
@@ -21,8 +22,8 @@ export function sealedTo(recipient: Uint8Array, plain: ByteSource, random: Rando
 }
 
 /**
- * What was sealed to a vault, also before a rekey as long as the seed of then is kept.
- * @throws HsmError `AGE_NO_MATCH` (device), `AGE_FILE_INVALID`, `AGE_MAC_WRONG` (check-failed)
+ * What was sealed to a vault, also before a rekey as long as the seed of then is kept; binary or in armor.
+ * @throws HsmError `AGE_NO_MATCH` (device), `AGE_FILE_INVALID`, `AGE_ARMOR_INVALID`, `AGE_MAC_WRONG` (check-failed)
  */
 export async function unsealedWith(
   { seed, retired }: Pick<VaultDocument, "seed" | "retired">,
@@ -30,7 +31,7 @@ export async function unsealedWith(
 ): Promise<AsyncGenerator<Uint8Array>> {
   // The youngest first: most files are.
   const seeds = [seed, ...retired.map((one) => one.seed).reverse()];
-  const { payload } = await openAgeFile(sealed, async (stanzas) => {
+  const { payload } = await openAgeFile(withoutArmor(sealed), async (stanzas) => {
     for (const each of seeds) {
       const fileKey = fileKeyOf(stanzas, each);
       if (fileKey !== null) return fileKey;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { equal, utf8Bytes } from "../../../src/bytes/bytes.ts";
-import { decodeArmor, encodeArmor, isArmored } from "../../../src/crypto/age/armor.ts";
+import { concat, equal, utf8Bytes } from "../../../src/bytes/bytes.ts";
+import { decodeArmor, encodeArmor, isArmored, withoutArmor } from "../../../src/crypto/age/armor.ts";
 import { decodeBase64, encodeBase64 } from "../../../src/crypto/age/base64.ts";
 import { flipped, refusal } from "../refusal.ts";
 import { bytes } from "./arbitraries.ts";
@@ -62,7 +62,7 @@ describe("armor", () => {
     ["no last line", [begin, line], "last line"],
     ["the first line alone", [begin], "last line"],
     ["another kind of PEM", ["-----BEGIN CERTIFICATE-----", line, "-----END CERTIFICATE-----"], "first line"],
-    ["a header as PEM may have", [begin, "Version: 1", "", line, end], "line 2 has not 64 columns"],
+    ["a header as PEM may have", [begin, "Version: 1", "", line, end], "line 2 is not canonical"],
     ["a short line that is not the last", [begin, "AAAA", line, end], "line 2 has not 64 columns"],
     ["a long line", [begin, `${line}AAAA`, end], "line 2 has not 64 columns"],
     ["an empty line", [begin, line, "", end], "line 3 has not 64 columns"],
@@ -83,5 +83,91 @@ describe("armor", () => {
       expect(isArmored(utf8Bytes(text))).toBe(false);
       expect(refusal(() => decodeArmor(utf8Bytes(text))).code).toBe("AGE_ARMOR_INVALID");
     }
+  });
+});
+
+/** In pieces of these sizes, all in the same memory. */
+function* cut(whole: Uint8Array, sizes: readonly number[]): Generator<Uint8Array> {
+  const memory = new Uint8Array(Math.max(...sizes));
+  for (let at = 0, i = 0; at < whole.length; i++) {
+    const piece = whole.subarray(at, at + (sizes[i % sizes.length] ?? 1));
+    memory.set(piece);
+    yield memory.subarray(0, piece.length);
+    memory.fill(0xee);
+    at += piece.length;
+  }
+}
+
+async function outcome(source: AsyncIterable<Uint8Array>): Promise<{ given: Uint8Array; code: string | null }> {
+  const parts: Uint8Array[] = [];
+  try {
+    for await (const part of source) parts.push(part.slice());
+  } catch (error) {
+    return { given: concat(...parts), code: (error as { code: string }).code };
+  }
+  return { given: concat(...parts), code: null };
+}
+
+const sizes = fc.array(fc.integer({ min: 1, max: 150 }), { minLength: 1, maxLength: 5 });
+
+describe("a stream", () => {
+  test("comes out of its armor, however it is cut", async () => {
+    await fc.assert(
+      fc.asyncProperty(bytes(400), sizes, fc.constantFrom("\n", "\r\n"), async (content, cuts, lineEnd) => {
+        const text = new TextDecoder().decode(encodeArmor(content)).replaceAll("\n", lineEnd);
+        const armored = utf8Bytes(`\n ${text}\t\r\n `);
+        expect(await outcome(withoutArmor(cut(armored, cuts)))).toEqual({ given: content, code: null });
+      }),
+    );
+  });
+
+  test("without armor stays as it is", async () => {
+    await fc.assert(
+      fc.asyncProperty(bytes(400), sizes, async (content, cuts) => {
+        expect(await outcome(withoutArmor(cut(content, cuts)))).toEqual({ given: content, code: null });
+      }),
+    );
+    for (const text of ["", "  \n", begin.slice(0, -1), `${" ".repeat(1500)}age`, `age\n${begin}\n`]) {
+      expect(await outcome(withoutArmor(cut(utf8Bytes(text), [7])))).toEqual({ given: utf8Bytes(text), code: null });
+    }
+  });
+
+  test("changed or cut off anywhere is refused as the whole text is", async () => {
+    const armored = encodeArmor(Uint8Array.from({ length: 130 }, (_, i) => i));
+    const whole = (text: Uint8Array) => {
+      try {
+        return { given: decodeArmor(text), code: null };
+      } catch (error) {
+        return { given: null, code: (error as { code: string }).code };
+      }
+    };
+    for (let at = begin.length; at < armored.length; at++) {
+      for (const text of [flipped(armored, at, at % 7), armored.subarray(0, at)]) {
+        const expected = whole(text);
+        for (const cuts of [[1], [64, 3], [1000]]) {
+          const { given, code } = await outcome(withoutArmor(cut(text, cuts)));
+          expect(code, `byte ${at}`).toBe(expected.code);
+          if (expected.given !== null) expect(given).toEqual(expected.given);
+        }
+      }
+    }
+  });
+
+  test("of one endless line is refused before it is held", async () => {
+    let asked = 0;
+    function* endless(): Generator<Uint8Array> {
+      yield utf8Bytes(`${begin}\n`);
+      for (; ; asked++) yield utf8Bytes("A".repeat(50));
+    }
+    expect((await outcome(withoutArmor(endless()))).code).toBe("AGE_ARMOR_INVALID");
+    expect(asked).toBeLessThan(5);
+  });
+
+  test("is given out line by line, and what stands behind the armor is refused", async () => {
+    const text = `${[begin, line, line, end].join("\n")}\n\nmore`;
+    expect(await outcome(withoutArmor(cut(utf8Bytes(text), [40, 65])))).toEqual({
+      given: new Uint8Array(96),
+      code: "AGE_ARMOR_INVALID",
+    });
   });
 });
