@@ -1,6 +1,12 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { fromHex } from "../../src/bytes/hex.ts";
+import { fromHex, toHex } from "../../src/bytes/hex.ts";
+import { readTlv } from "../../src/bytes/tlv.ts";
+import { curveByName } from "../../src/crypto/curves/curves.ts";
+import { publicPointOf } from "../../src/crypto/curves/ec-keys.ts";
+import { ecdsaSign } from "../../src/crypto/curves/ecdsa.ts";
+import { ecdsaSha256Oid } from "../../src/crypto/cvc/cvc.ts";
+import { buildCvc } from "../../src/crypto/cvc/cvc-build.ts";
 import { repeatableWorld } from "../../src/simulator/repeatable-world.ts";
 import { SimulatedToken } from "../../src/simulator/simulator.ts";
 import { answerOf, type Custodian, challengeOf, custodian, mse, register, registration } from "./support/pka.ts";
@@ -8,6 +14,7 @@ import {
   bothProfiles,
   initialised,
   initialize,
+  length,
   selectApplet,
   selected,
   send,
@@ -139,6 +146,23 @@ describe("public key login of a genuine token", () => {
     // A device does not issue certificates, not even for itself.
     expect(await send(target, steps[3] as string)).toBe("6985");
     expect(await send(target, status)).toBe("030302009000");
+  });
+
+  test("takes no certificate that a device issued, even with its own key", async () => {
+    const target = await initialised("genuine", { tags: "93020302" });
+    const [one] = (await custodians("genuine", 1)) as [Custodian];
+    const { device } = one.token.state;
+    const curve = curveByName("brainpoolP256r1");
+    if (device === null || curve === undefined) throw new Error("no device key");
+    const point = publicPointOf(curve, new Uint8Array(32).fill(7));
+    const publicKey = { kind: "ec", oid: ecdsaSha256Oid, point, curve: undefined } as const;
+    const forged = buildCvc({ car: device.chr, chr: "UTFORGED00000", publicKey, role: 0x00 }, (body) =>
+      ecdsaSign(curve, device.scalar, body, "sha256"),
+    );
+    await sendAll(target, ...registration(one).slice(0, 5));
+    const contents = toHex(readTlv(forged, "certificate").value);
+    expect(await send(target, `002A00BE${length(contents)}${contents}`)).toBe("6985");
+    expect(await send(target, mse("B6", "UTFORGED00000"))).toBe("6A88");
   });
 
   test("takes each custodian once, and no more than it was set up for", async () => {
