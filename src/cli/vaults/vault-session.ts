@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { fileExists } from "../../services/atomic-file.ts";
 import type { Anchor } from "../../services/vault/anchor.ts";
 import type { HostState } from "../../services/vault/host-state.ts";
 import type { OpenVault, SaveOutcome } from "../../services/vault/open-vault.ts";
@@ -109,7 +110,14 @@ function tellTrust({ output }: CommandContext, vault: OpenVault): void {
 }
 
 async function save({ args, output }: CommandContext, vault: OpenVault): Promise<SaveOutcome> {
-  const outcome = await vault.save({ backup: !args.flag("no-backup") });
+  const backup = !args.flag("no-backup");
+  const outcome = await vault.save({ backup });
   for (const note of outcome.notes) output.warn(note);
+  const bak = `${vault.path}.bak`;
+  if (!backup && (await fileExists(bak))) {
+    output.warn(
+      `${bak} is left as an earlier write made it, with the secrets and slots of then; remove it to be rid of them`,
+    );
+  }
   return outcome;
 }

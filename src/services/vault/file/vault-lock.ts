@@ -152,9 +152,15 @@ async function beginningOf(pid: number): Promise<string | null> {
 function heldBy(target: string, holder: LockHolder | null): HsmError {
   const who = holder === null ? "somebody" : `process ${holder.pid} on ${holder.host} since ${holder.since}`;
   return new HsmError("VAULT_LOCKED", "conflict", `${target} is being written by ${who}`, {
-    advice: `wait for it; when nobody writes any more, remove ${target}.lock`,
+    advice: adviceFor(`${target}.lock`, holder),
     details: holder === null ? undefined : { pid: holder.pid, host: holder.host, since: holder.since },
   });
+}
+
+function adviceFor(lock: string, holder: LockHolder | null): string {
+  if (holder === null) return `it is not known who; when nobody writes any more, remove ${lock}`;
+  if (holder.host === hostname()) return `wait until process ${holder.pid} has ended, it gives the lock back`;
+  return `whether it still runs can be told on ${holder.host} alone; when it does not, remove ${lock}`;
 }
 
 export function codeOf(error: unknown): string | undefined {
