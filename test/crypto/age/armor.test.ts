@@ -165,7 +165,7 @@ describe("a stream", () => {
 
   test("is given out line by line, and what stands behind the armor is refused", async () => {
     const text = `${[begin, line, line, end].join("\n")}\n\nmore`;
-    expect(await outcome(withoutArmor(cut(utf8Bytes(text), [40, 65])))).toEqual({
+    expect(await outcome(withoutArmor(cut(utf8Bytes(text), [70, 35, 65])))).toEqual({
       given: new Uint8Array(96),
       code: "AGE_ARMOR_INVALID",
     });
