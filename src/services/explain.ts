@@ -45,7 +45,9 @@ function ofState(report: DeviceReport, lost: Lost | undefined): string[] {
         lastRoad(report),
       ];
     case "public-key-authentication":
-      return ["the token is opened by registered keys, not by a user PIN"];
+      return [
+        "the token is opened by registered keys, not by a user PIN: `hsmadm pka status` tells how many must sign, `hsmadm pka run` works with it",
+      ];
     case "unreadable":
       return [
         "the token does not tell the state of its PINs, so no PIN will be sent to it; `hsmadm doctor` shows what it answers",

@@ -73,7 +73,7 @@ function cannotLabelYet({ transportPin, publicKeyAuthentication, userPin }: Init
     return "the label cannot be written before the transport PIN is changed: then `hsmadm device label NAME` does";
   }
   if (publicKeyAuthentication !== undefined || userPin === undefined) {
-    return "the label cannot be written before the authentication keys are registered and a login with them holds: then `hsmadm device label NAME` does";
+    return "the label cannot be written before the authentication keys are registered and log in: then `hsmadm pka run … -- device label NAME` does";
   }
   return null;
 }

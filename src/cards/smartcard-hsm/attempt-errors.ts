@@ -89,7 +89,7 @@ export function notSent(session: Session, which: PinKind, state: PinState): HsmE
     case "public-key":
       return new HsmError("PUBLIC_KEY_AUTHENTICATION", "not-supported", `${token} opens by registered keys, ${tail}`, {
         ...options,
-        advice: "`hsmadm device pka login` logs in with them",
+        advice: "`hsmadm pka run … -- COMMAND` lets the custodians log in and runs a command of hsmadm so",
       });
     default:
       return new HsmError(
