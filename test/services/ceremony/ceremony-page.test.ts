@@ -51,11 +51,13 @@ describe("the page of a ceremony record", () => {
   });
 });
 
-describeWith(["chromium"], "the page in a browser", () => {
+const browser = "chromium";
+
+describeWith([browser], "the page in a browser", () => {
   // Headless, for a machine without a sandbox of its own; the page runs nothing.
   const flags = ["--headless", "--no-sandbox", "--disable-gpu", `--user-data-dir=${join(here, "browser")}`];
   const chromium = (...args: readonly string[]) =>
-    execFileSync("chromium", [...flags, ...args], { stdio: ["ignore", "pipe", "ignore"], timeout: 120_000 });
+    execFileSync(browser, [...flags, ...args], { stdio: ["ignore", "pipe", "ignore"], timeout: 120_000 });
 
   test("shows what was typed as text, and runs none of it", { timeout: 240_000 }, async () => {
     const file = join(here, "page.html");
