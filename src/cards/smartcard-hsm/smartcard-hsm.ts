@@ -15,7 +15,7 @@ import { KeyVerbs } from "./keys/key-verbs.ts";
 import { changePin, queryPin, resetRetryCounter, verifyPin } from "./pin-commands.ts";
 import { checkUserPin, type PinKind, soPinBytes } from "./pins.ts";
 import { decodeTokenInfo, encodeTokenInfo } from "./pkcs15-token-info.ts";
-import { type PossessionProof, proveDeviceKey } from "./public-key-authentication/chip-authentication.ts";
+import type { PossessionProof } from "./public-key-authentication/chip-authentication.ts";
 import { PublicKeyAuthentication } from "./public-key-authentication/public-key-authentication.ts";
 import { refusal } from "./refusals.ts";
 import { type LoggedIn, Session } from "./session.ts";
@@ -111,6 +111,8 @@ export class SmartCardHsm extends KeyVerbs {
   async proveDeviceKey(): Promise<PossessionProof> {
     const { certificates } = await this.evidence();
     if (certificates === null) return { status: "not-proved", reason: "it has no device certificate" };
+    // Loaded when it is asked for: it brings elliptic curves along.
+    const { proveDeviceKey } = await import("./public-key-authentication/chip-authentication.ts");
     return proveDeviceKey(this.#session, certificates.device.publicKey);
   }
 

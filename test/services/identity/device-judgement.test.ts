@@ -7,6 +7,11 @@ import { fromHex } from "../../../src/bytes/hex.ts";
 import type { ApplicationInfo } from "../../../src/cards/smartcard-hsm/application.ts";
 import { certificatesIn, identityOf } from "../../../src/cards/smartcard-hsm/identity.ts";
 import type { DeviceEvidence } from "../../../src/cards/smartcard-hsm/token-status.ts";
+import { curveByName } from "../../../src/crypto/curves/curves.ts";
+import { publicPointOf } from "../../../src/crypto/curves/ec-keys.ts";
+import { ecdsaSign } from "../../../src/crypto/curves/ecdsa.ts";
+import { ecdsaSha256Oid } from "../../../src/crypto/cvc/cvc.ts";
+import { buildCvc } from "../../../src/crypto/cvc/cvc-build.ts";
 import { HsmError } from "../../../src/errors.ts";
 import { type JudgingOptions, judgeDevice, rememberDevice } from "../../../src/services/identity/device-judgement.ts";
 import { deviceRefusal } from "../../../src/services/identity/device-refusals.ts";
@@ -197,6 +202,33 @@ describe("roots of the officer", () => {
     const path = newPath();
     writeFileSync(path, content);
     await expect(readRoot(path)).rejects.toMatchObject({ code: "ROOT_CERTIFICATE_INVALID", kind: "check-failed" });
+  });
+
+  test("a root that another one issued is none, whatever its role", async () => {
+    const curve = curveByName("brainpoolP256r1");
+    if (curve === undefined) throw new Error("no curve");
+    const scalar = fromHex(pki["root_private"] ?? "");
+    const publicKey = {
+      kind: "ec",
+      oid: ecdsaSha256Oid,
+      point: publicPointOf(curve, scalar),
+      curve: curve.name,
+    } as const;
+    for (const [car, role, accepted] of [
+      ["UTROOT00001", 0xc0, true],
+      ["UTROOT00002", 0xc0, false],
+      ["UTROOT00001", 0x80, false],
+    ] as const) {
+      const path = newPath();
+      const content = { car, chr: "UTROOT00001", publicKey, role };
+      writeFileSync(
+        path,
+        buildCvc(content, (body) => ecdsaSign(curve, scalar, body, "sha256")),
+      );
+      const outcome = await readRoot(path).catch((error: unknown) => error);
+      if (accepted) expect(outcome).toMatchObject({ name: "UTROOT00001" });
+      else expect(outcome).toMatchObject({ code: "ROOT_CERTIFICATE_INVALID" });
+    }
   });
 
   test("a file that is not there", async () => {
