@@ -164,3 +164,21 @@ test("an AES key without a slot goes without a word, one with a slot does not", 
   await officer.gets(0, `vault create ${world.path("aes.vault")} --slot card:opener --no-recovery ${device}`);
   expect(await officer.refused(5, `key delete opener ${device} --yes`)).toMatchObject({ code: "VAULT_ONLY_OPENER" });
 });
+
+test("a key that a backup is to replace", async () => {
+  const device = "--device sim:r --pin env:PIN";
+  await officer.gets(0, "device init --device sim:r --label r --so-pin env:SO --pin env:PIN --dkek-shares random");
+  await officer.gets(0, `key generate --type ec:p256 --label old ${device}`);
+  await officer.gets(0, `backup create ${world.path("r.bak")} ${device}`);
+  await officer.gets(0, `key delete old ${device} --yes`);
+  await officer.gets(0, `key generate --type ec:p256 --label vault ${device}`);
+  const file = world.path("r.vault");
+  await officer.gets(0, `vault create ${file} --slot card:vault --no-recovery ${device}`);
+  const restore = `backup restore ${world.path("r.bak")} --replace --yes ${device}`;
+  const refused = await officer.refused(5, restore);
+  expect(refused).toMatchObject({ code: "VAULT_ONLY_OPENER", message: expect.stringContaining(file) });
+  await officer.gets(0, `vault open ${file} ${device}`);
+  const [, named = ""] = /--ack-vault (\S+)/.exec(String(refused["advice"])) ?? [];
+  await officer.gets(0, `${restore} --ack-vault ${named}`);
+  await officer.gets(3, `vault open ${file} ${device}`);
+});
