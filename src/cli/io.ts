@@ -15,6 +15,8 @@ export interface CliIo {
   readonly outputGone?: AbortSignal;
   /** Whom to ask, or `null` where nobody sits. Opened at the first prompt, not before. */
   readonly terminal: () => Terminal | null;
+  /** Whether standard input is the keyboard: what is typed there would be seen. Absent: it is not. */
+  readonly typedInput?: () => boolean;
   /** Registers a listener and gives back the way to take it off. While one is registered the signal does not kill. */
   readonly onSignal: (name: CliSignal, listener: () => void) => () => void;
   /** Ends the process without waiting for anything: the second Ctrl-C. */

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { isatty } from "node:tty";
 import { fileURLToPath } from "node:url";
 import type { CliIo, CliSignal } from "./io.ts";
 import { isGone, pourOut } from "./streams/pour-out.ts";
@@ -21,6 +22,7 @@ export function processIo(): CliIo {
     stderr: process.stderr,
     outputGone: outputGone.signal,
     terminal: openTerminal,
+    typedInput: () => isatty(0),
     onSignal,
     exitNow: (code) => process.exit(code),
     version: packageVersion,

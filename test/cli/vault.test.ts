@@ -28,6 +28,20 @@ describe("a secret", () => {
     expect(new TextDecoder().decode(await get("--base64"))).toBe(Buffer.from(text).toString("base64"));
   });
 
+  test("that is typed is asked for twice and not shown", async () => {
+    const typed = (...answers: string[]) => ({ typed: true, person: new TypingPerson(...answers) });
+    const person = typed(phrases.secret, phrases.secret);
+    const kept = await officer.gets(0, `vault set ${vault} typed ${card}`, person);
+    expect(kept.stdout).toContain(`typed: ${phrases.secret.length} bytes`);
+    expect(person.person.prompts).toEqual(["typed: the secret to keep (one line, not shown): ", "typed, again: "]);
+    const got = await officer.gets(0, `vault get ${vault} typed --raw ${card}`);
+    expect(new TextDecoder().decode(got.bytes)).toBe(phrases.secret);
+    await officer.gets(2, `vault set ${vault} typed ${card}`, typed(phrases.secret, phrases.wrong));
+    await officer.gets(10, `vault set ${vault} typed ${card}`, typed(""));
+    await officer.gets(2, `vault set ${vault} typed --no-input ${card}`, typed(phrases.secret, phrases.secret));
+    await officer.gets(0, `vault rm ${vault} typed ${card}`);
+  });
+
   test("in a file has mode 0600, and a document speaks of it", async () => {
     const out = world.path("out.bin");
     const document = await officer.fits(0, `vault get ${vault} borg --out ${out} ${card}`);

@@ -1,26 +1,18 @@
 import { utf8Text } from "../../bytes/bytes.ts";
 import { checkSecretName } from "../../services/vault/document/vault-document.ts";
 import type { CommandContext } from "../context.ts";
-import { usage } from "../failure.ts";
-import { readWhole } from "../keys/key-files.ts";
+import { newSecretValue } from "../vaults/new-secret.ts";
 import { vaultFacts } from "../vaults/vault-facts.ts";
 import { refuseUnnamed, withVault } from "../vaults/vault-session.ts";
 
-/** Keeps what standard input gives, as it is. */
+/** Keeps what standard input gives, as it is, or what somebody types. */
 export async function run(context: CommandContext): Promise<undefined> {
   const { args, globals, output } = context;
   const name = args.required("NAME");
   checkSecretName(name);
   await refuseUnnamed(context);
-  const value = await readWhole(context, args.text("in") ?? "-");
+  const value = await newSecretValue(context, name);
   try {
-    if (value.length === 0) {
-      throw usage(
-        "SECRET_EMPTY",
-        "standard input gave nothing to keep",
-        "send the secret: `hsmadm vault set FILE NAME < secret`",
-      );
-    }
     await withVault(context, { write: !globals.dryRun }, async ({ vault, save }) => {
       const before = vault.list().find((each) => each.name === name);
       vault.set(name, { value, type: utf8Text(value) === null ? "raw" : "text", note: args.text("note") });

@@ -47,6 +47,8 @@ export class TypingPerson implements Terminal {
 export interface TestIoOptions {
   readonly env?: Record<string, string>;
   readonly person?: Terminal;
+  /** Standard input is the person's keyboard. */
+  readonly typed?: boolean;
   readonly now?: Date;
   /** Columns of the terminal that standard output is. */
   readonly terminal?: number;
@@ -102,6 +104,7 @@ export class TestWorld {
         },
       },
       terminal: () => options.person ?? null,
+      typedInput: () => options.typed === true,
       onSignal: (name, listener) => {
         const listeners = this.#listeners.get(name) ?? new Set();
         this.#listeners.set(name, listeners.add(listener));
