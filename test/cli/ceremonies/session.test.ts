@@ -1,7 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { HsmError } from "../../../src/errors.ts";
 import { Officer, secrets } from "../support/officer.ts";
-import { TestWorld } from "../support/test-io.ts";
+import { TestWorld, TypingPerson } from "../support/test-io.ts";
 
 const world = new TestWorld();
 const officer = new Officer(world);
@@ -41,4 +42,20 @@ test("several tokens at once stand in one entry", async () => {
   const document = await officer.document(0, `audit show ${record}`);
   const [, entry] = document["entries"] as { tokens: { label: string }[] }[];
   expect(entry?.tokens.map(({ label }) => label).sort()).toEqual(["s", "t"]);
+});
+
+test("what was interrupted is written down as that, and the token of a vault too", async () => {
+  const record = world.path("interrupted.log");
+  const interrupted = new HsmError("INTERRUPTED", "interrupted", "interrupted");
+  const person = new TypingPerson(interrupted);
+  await officer.gets(130, `pin verify --device sim:s --pin prompt --ceremony ${record}`, { person });
+  const vault = world.path("v.age");
+  await officer.gets(
+    0,
+    `vault create ${vault} --slot card:one --slot recovery --recovery-out ${world.path("r")} --device sim:s --pin env:PIN --no-input --ceremony ${record}`,
+  );
+  const document = await officer.document(0, `audit show ${record}`);
+  const [, first, second] = document["entries"] as Record<string, unknown>[];
+  expect(first).toMatchObject({ exitCode: 130, result: "interrupted", tokens: [{ label: "s" }] });
+  expect(second).toMatchObject({ command: "vault create", result: "done", tokens: [{ label: "s" }] });
 });
