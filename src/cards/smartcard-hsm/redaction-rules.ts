@@ -97,7 +97,8 @@ export function ruleFor(command: CommandApdu, selectedFile: number | undefined, 
     case 0x0082:
       return open("EXTERNAL AUTHENTICATE");
     case 0x0086:
-      return open("GENERAL AUTHENTICATE");
+      // A key made for the moment, no secret: masked, as no replay would send the same one.
+      return secretData("GENERAL AUTHENTICATE");
     default:
       return unknownCommand(command);
   }

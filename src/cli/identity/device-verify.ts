@@ -70,8 +70,10 @@ function isRecording(device: string | undefined): boolean {
 }
 
 async function proofOf({ globals }: CommandContext, { card }: OpenDevice) {
-  if (isRecording(globals.device)) return { status: "not-proved", reason: "a recording proves nothing now" } as const;
-  return card.proveDeviceKey();
+  const proof = await card.proveDeviceKey();
+  return isRecording(globals.device)
+    ? ({ status: "not-proved", reason: "a recording proves nothing now" } as const)
+    : proof;
 }
 
 function factsOf({ identity }: DeviceEvidence, { trust, chain, dates, possession, memory }: DeviceJudgement): Document {

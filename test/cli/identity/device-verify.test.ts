@@ -82,6 +82,16 @@ describe("device verify", () => {
     expect(await codeOf(9, "device verify --device sim:p")).toBe("DEVICE_KEY_CHANGED");
   });
 
+  test("a recording is judged again, proves nothing and is not remembered", async () => {
+    const trace = join(world.home, "verify.apdu");
+    await told(0, `device verify --device sim:g --trace ${trace}`);
+    expect(await told(0, `device verify --device trace:${trace}`)).toMatchObject({
+      trust: "simulated",
+      possession: { status: "not-proved", reason: "a recording proves nothing now" },
+      memory: { status: "first-seen" },
+    });
+  });
+
   test("dates", async () => {
     const late = new Date("2101-01-01T00:00:00Z");
     expect(await codeOf(9, "device verify --device sim:g", late)).toBe("DEVICE_CERTIFICATE_EXPIRED");
