@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { link, open, readFile, rename, rm } from "node:fs/promises";
 import { hostname } from "node:os";
+import { basename } from "node:path";
 import { toHex } from "../../../bytes/hex.ts";
 import { HsmError, messageOf } from "../../../errors.ts";
 
@@ -35,6 +36,8 @@ export async function takeVaultLock(target: string): Promise<() => Promise<void>
   try {
     await writeExclusively(mine, content);
     for (let i = 0; i < takeovers; i++) {
+      // Whoever has the lock clears away what looks left behind, perhaps ours.
+      if ((await contentOf(mine)) === null) await writeExclusively(mine, content);
       if (await placed(mine, path, content)) return giveBack(path, content);
       const held = await contentOf(path);
       if (held === null) continue; // Given back in between.
@@ -104,6 +107,15 @@ async function setAside(path: string, expected: string, aside: string): Promise<
   await rm(aside, { force: true });
 }
 
+/** What a process that is dead now left while it took the lock: a name that nobody looks at, not the lock itself. */
+export function isAbandonedLock(name: string, target: string): boolean {
+  const prefix = `${basename(target)}.lock.`;
+  const pid = name.startsWith(prefix)
+    ? /^(\d+)\.[0-9A-F]{8}(?:\.stale)?$/.exec(name.slice(prefix.length))?.[1]
+    : undefined;
+  return pid !== undefined && Number(pid) > 0 && !isThere(Number(pid));
+}
+
 async function contentOf(path: string): Promise<string | null> {
   try {
     return await readFile(path, "utf8");
@@ -131,12 +143,17 @@ function holderOf(text: string): LockHolder | null {
 
 async function isDead({ pid, host, began }: LockHolder): Promise<boolean> {
   if (host !== hostname()) return false;
+  if (!isThere(pid)) return true;
+  return began !== null && (await beginningOf(pid)) !== began;
+}
+
+function isThere(pid: number): boolean {
   try {
     process.kill(pid, 0);
+    return true;
   } catch (error) {
-    if (codeOf(error) === "ESRCH") return true; // EPERM: it lives, under another user.
+    return codeOf(error) !== "ESRCH"; // EPERM: it lives, under another user.
   }
-  return began !== null && (await beginningOf(pid)) !== began;
 }
 
 /** Start time of a process in clock ticks since boot (Linux), else `null`. */

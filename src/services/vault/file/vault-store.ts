@@ -7,7 +7,7 @@ import { limits } from "../../../crypto/vault/names.ts";
 import { HsmError, messageOf } from "../../../errors.ts";
 import { fileTaken, writeNewFile, writeWhole } from "../../atomic-file.ts";
 import { documentLimits } from "../document/vault-document.ts";
-import { codeOf } from "./vault-lock.ts";
+import { codeOf, isAbandonedLock } from "./vault-lock.ts";
 
 /** A vault file as it was read, with what a later write is compared against. */
 export interface VaultImage {
@@ -151,6 +151,6 @@ async function clearAbandoned(target: string): Promise<void> {
   const prefix = `.${basename(target)}.`;
   for (const name of await readdir(dirname(target))) {
     const ours = name.startsWith(prefix) && /^[0-9A-F]{12}\.tmp$/.test(name.slice(prefix.length));
-    if (ours) await rm(join(dirname(target), name), { force: true });
+    if (ours || isAbandonedLock(name, target)) await rm(join(dirname(target), name), { force: true });
   }
 }
