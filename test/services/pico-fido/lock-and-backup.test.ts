@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
+import { concat } from "../../../src/bytes/bytes.ts";
 import { buildPicoFidoBackup, checkPicoFidoBackup } from "../../../src/crypto/pico-fido/backup-file.ts";
 import { newHostKey } from "../../../src/crypto/pico-fido/host-key.ts";
 import { loadBackup, saveBackup } from "../../../src/services/pico-fido/backup.ts";
@@ -199,6 +200,39 @@ describe("load", () => {
     const request = { file, hostKey, facts: bench.facts, acceptKeyChange: false, confirm: async () => undefined };
     await expect(loadBackup(await bench.plugged(), bench.store, request)).rejects.toEqual(refused(code));
     expect(bench.commands()).toEqual([]);
+  });
+});
+
+describe("a token that answers success and did not do it", () => {
+  const backup = "c1 01a10101";
+  const notProved = { code: "PICO_FIDO_NOT_PROVED", kind: "check-failed" };
+
+  /** Gives another blob in place of the token's, once there is one. */
+  function lying(bench: Bench, blob: Uint8Array): void {
+    bench.answered = (message, answer) => {
+      return message === backup && answer[0] === 0 ? concat(answer.subarray(0, answer.length - 60), blob) : answer;
+    };
+  }
+
+  test("enable: the blob does not open, or not to a key; the host key stays here", async () => {
+    for (const key of [newHostKey(), null]) {
+      const bench = await Bench.of("5.12");
+      const handOver = async (hostKey: Uint8Array) => lying(bench, sealedBlob(key ?? hostKey, new Uint8Array(32)));
+      await expect(enableLock(await bench.plugged(), bench.store, enabling(bench, handOver))).rejects.toMatchObject(
+        notProved,
+      );
+      expect((await bench.store.all()).map(({ state }) => state)).toEqual(["pending"]);
+    }
+  });
+
+  test("load: it gives back another blob", async () => {
+    const bench = await Bench.of("5.12");
+    const hostKey = newHostKey();
+    const file = buildPicoFidoBackup(sealedBlob(hostKey, new Uint8Array(32).fill(8)), hostKey);
+    lying(bench, sealedBlob(hostKey, new Uint8Array(32).fill(8)));
+    const request = { file, hostKey, facts: bench.facts, acceptKeyChange: false, confirm: async () => undefined };
+    await expect(loadBackup(await bench.plugged(), bench.store, request)).rejects.toMatchObject(notProved);
+    expect((await bench.store.all()).map(({ state }) => state)).toEqual(["pending"]);
   });
 });
 

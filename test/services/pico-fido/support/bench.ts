@@ -26,6 +26,8 @@ export class Bench {
   readonly sent: string[] = [];
   /** Called ahead of each message; throws to break off. */
   before: (message: string) => void = () => undefined;
+  /** What becomes of each answer on its way. */
+  answered: (message: string, answer: Uint8Array) => Uint8Array = (_, answer) => answer;
 
   private constructor(version: PicoVersion) {
     this.simulated = SimulatedAuthenticator.create(repeatableWorld(`bench ${made++}`), {
@@ -63,7 +65,7 @@ export class Bench {
         const text = `${mark} ${toHex(message).toLowerCase()}`;
         this.before(text);
         this.sent.push(text);
-        return send(message, options);
+        return this.answered(text, await send(message, options));
       },
       close: async () => undefined,
     });
