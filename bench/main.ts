@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ageFigures } from "./age.ts";
+import { ageFigures, unsealMemory } from "./age.ts";
 import { apduCounts } from "./apdu-counts.ts";
 import { dkekFigures } from "./dkek.ts";
 import { type Program, pairedRatio } from "./ratio.ts";
@@ -82,7 +82,7 @@ try {
     kept: several.ratio <= severalBudget,
   });
   for (const [mebibytes, budget] of ageSizes) {
-    const figures = ageFigures(join(root, "dist", "bench", "age-files.mjs"), mebibytes, Math.min(rounds, 7));
+    const figures = ageFigures(bin, vault, mebibytes, Math.min(rounds, 7));
     if (figures === null) rows.push({ what: "age files: left out, no age", figure: "", budget: "", kept: true });
     for (const { what, ratio, ourMs, ageMs } of figures ?? []) {
       rows.push({
@@ -93,6 +93,13 @@ try {
       });
     }
   }
+  const [small = 0, large = 0] = unsealMemory(bin, vault, [16, 256]);
+  rows.push({
+    what: "age files: memory of unseal 256 MiB",
+    figure: `${large.toFixed(0)} MiB (16 MiB: ${small.toFixed(0)} MiB)`,
+    budget: "<= 1.5x",
+    kept: large <= 1.5 * small,
+  });
   const dkek = await dkekFigures(1);
   rows.push(
     dkek === null

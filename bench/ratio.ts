@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 
 export interface Program {
   readonly command: string;
@@ -6,17 +7,26 @@ export interface Program {
   readonly env?: Readonly<Record<string, string>>;
   /** What it must end with, if not 0. Then what it says on standard error is not shown. */
   readonly exit?: number;
+  /** Files for standard input and output; else there is nothing to read, and what is said is not kept. */
+  readonly stdin?: string;
+  readonly stdout?: string;
+  /** Done before the clock runs. */
+  readonly begin?: () => void;
 }
 
 /** Wall time of a whole process in milliseconds. */
 export function wallTime(program: Program): number {
-  const { exit = 0 } = program;
+  const { exit = 0, stdin, stdout } = program;
+  program.begin?.();
+  const input = stdin === undefined ? "ignore" : openSync(stdin, "r");
+  const output = stdout === undefined ? "ignore" : openSync(stdout, "w");
   const start = process.hrtime.bigint();
   const done = spawnSync(program.command, program.args, {
-    stdio: ["ignore", "ignore", exit === 0 ? "inherit" : "ignore"],
+    stdio: [input, output, exit === 0 ? "inherit" : "ignore"],
     env: { ...process.env, ...program.env },
   });
   const ms = Number(process.hrtime.bigint() - start) / 1e6;
+  for (const fd of [input, output]) if (typeof fd === "number") closeSync(fd);
   if (done.error) throw done.error;
   if (done.status !== exit) throw new Error(`${program.command} ${program.args.join(" ")} ended with ${done.status}`);
   return ms;

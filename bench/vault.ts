@@ -3,10 +3,12 @@ import { join } from "node:path";
 import { type ApduCount, ourCount, run } from "./our-count.ts";
 import { type Program, pairedRatio } from "./ratio.ts";
 
-/** A vault with one secret, which a key on the simulated token `vault` opens opens. */
+/** A vault with one secret, which a key on the simulated token `vault` opens, or a recovery key. */
 export interface BenchVault {
   readonly path: string;
   readonly pin: string;
+  /** Where its recovery key is. */
+  readonly recovery: string;
   /** Runs the built command with its state. */
   readonly env: Record<string, string>;
 }
@@ -23,16 +25,17 @@ export async function benchVault(bin: string, home: string): Promise<BenchVault>
   const pin = `file:${file("vault.pin", "648219")}`;
   const soPin = `file:${file("vault.so", "3537363231383830")}`;
   const path = join(home, "bench.vault");
+  const recovery = join(home, "bench.recovery");
   const opener = [...device, "--pin", pin];
   for (const words of [
     ["device", "init", "--label", "vault", "--so-pin", soPin, "--dkek-shares", "none", ...opener],
     ["key", "generate", "--type", "ec:p256", "--label", "vault", ...opener],
-    ["vault", "create", path, "--slot", "card:vault", "--no-recovery", ...opener],
+    ["vault", "create", path, "--slot", "card:vault", "--recovery-out", recovery, ...opener],
     ["vault", "set", path, "key", "--in", file("vault.key", "correct horse battery staple"), ...opener],
   ]) {
     await run(process.execPath, [bin, ...words], env);
   }
-  return { path, pin, env };
+  return { path, pin, recovery, env };
 }
 
 export interface VaultStart {

@@ -9,7 +9,7 @@ const { build: bundle } = await import("esbuild");
 const out = join(root, "dist", "bench");
 mkdirSync(out, { recursive: true });
 await bundle({
-  entryPoints: ["main", "peer", "age-files"].map((name) => join(root, `bench/${name}.ts`)),
+  entryPoints: ["main", "peer"].map((name) => join(root, `bench/${name}.ts`)),
   outdir: out,
   outExtension: { ".js": ".mjs" },
   bundle: true,
