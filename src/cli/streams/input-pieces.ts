@@ -1,10 +1,10 @@
-import { close, constants, fstatSync, open, read } from "node:fs";
+import { closeSync, constants, fstatSync, open, readSync } from "node:fs";
 import { isatty, ReadStream as TerminalInput } from "node:tty";
 import { throwIfInterrupted } from "../interruption.ts";
 import { pipePieces } from "./pipe-pieces.ts";
 
 /** What is read at once. */
-export const pieceBytes = 1024 * 1024;
+const pieceBytes = 1024 * 1024;
 
 /**
  * The bytes of a file, or of standard input, be it a file, a pipe or a terminal. A piece is valid until the next one is
@@ -31,39 +31,29 @@ function opened(path: string): Promise<number> {
 }
 
 /**
- * Two pieces of memory take turns: one is read into while the other is used. Fresh memory, as a stream takes it, costs a
- * page fault for every 4 KiB; they alone would be a third of the time.
+ * One piece of memory for all of them: fresh memory, as a stream takes it, costs a page fault for every 4 KiB. What a file
+ * has is there or comes at once; a thread that waited for it would cost more than it saves, most of all on a busy machine.
  */
 async function* filePieces(fd: number, keepOpen: boolean, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  let [now, next] = [new Uint8Array(pieceBytes), new Uint8Array(pieceBytes)];
-  let reading = readInto(fd, now);
+  const memory = new Uint8Array(pieceBytes);
   try {
     for (;;) {
-      const length = await reading;
-      throwIfInterrupted(signal);
+      // From where the last one ended: somebody else may have read the beginning of standard input.
+      const length = readSync(fd, memory, 0, memory.length, null);
       if (length === 0) return;
-      reading = readInto(fd, next);
-      // What goes wrong is told when its turn comes, and not at all to somebody who needs no more.
-      reading.catch(() => undefined);
-      yield now.subarray(0, length);
-      [now, next] = [next, now];
+      yield memory.subarray(0, length);
+      await otherEvents();
+      throwIfInterrupted(signal);
     }
   } finally {
-    await reading.catch(() => undefined);
-    for (const each of [now, next]) each.fill(0);
-    if (!keepOpen) await closed(fd);
+    memory.fill(0);
+    if (!keepOpen) closeSync(fd);
   }
 }
 
-/** From where the last one ended: standard input may be a file that somebody else has read the beginning of. */
-function readInto(fd: number, memory: Uint8Array): Promise<number> {
-  return new Promise((resolve, reject) => {
-    read(fd, memory, 0, memory.length, null, (error, length) => (error === null ? resolve(length) : reject(error)));
-  });
-}
-
-function closed(fd: number): Promise<void> {
-  return new Promise((resolve) => close(fd, () => resolve()));
+/** Ctrl-C among them. */
+function otherEvents(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 async function* typedPieces(fd: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {

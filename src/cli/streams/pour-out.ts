@@ -11,7 +11,8 @@ export async function pourOut(pieces: readonly Uint8Array[], signal: AbortSignal
   throwIfInterrupted(signal);
   try {
     // A pipe's reader may keep us waiting: only the event loop can be called back from that.
-    await (isPipe() ? pipe(pieces, signal) : writeAll(1, pieces));
+    if (isPipe()) await pipe(pieces, signal);
+    else writeAll(1, pieces);
   } catch (error) {
     if (error instanceof HsmError) throw error;
     throw isGone(error as NodeJS.ErrnoException) ? gone(error) : notWritable(error);
