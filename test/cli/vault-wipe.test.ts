@@ -64,6 +64,15 @@ describe("a slot of a card", () => {
     await officer.gets(0, `vault open ${path} --device sim:one --pin env:PIN`);
   });
 
+  test("of AES keys that look alike only the slot's own goes", async () => {
+    await officer.token("alike", "aes:256 first", "aes:256 second", "aes:256 third");
+    const devices = "--device sim:one,sim:alike --pin env:PIN";
+    const path = await create("--slot card:vault@sim:one --slot card:second@sim:alike --anonymous", devices);
+    const done = await officer.fits(0, `vault slot remove ${path} 2 --wipe --yes ${devices}`);
+    expect(done["wiped"]).toMatchObject([{ keyLabel: "second" }]);
+    expect(await labels("alike")).toEqual(["first", "third"]);
+  });
+
   test("without --wipe the key stays, and what is said of old copies is true", async () => {
     const path = await create("--slot card:vault@sim:one --slot card:vault@sim:two", both);
     const { stderr } = await officer.gets(0, `vault slot remove ${path} 2 ${both}`);

@@ -26,7 +26,7 @@ export interface SlotWipe {
   facts(): Document[];
   /** `key 1 "vault", EC secp256r1, on card DENK0105213`, likewise. */
   titles(): string[];
-  /** Has everything confirmed that is asked before a key is destroyed, and logs in. Nothing is destroyed yet. */
+  /** Logs in, and has everything confirmed that is asked before a key is destroyed. Nothing is destroyed yet. */
   prepare(): Promise<void>;
   /** Once no file that is written from now on needs the keys. @throws HsmError `VAULT_WIPED_IN_PART` (partial) */
   destroy(): Promise<void>;
@@ -49,11 +49,8 @@ export async function slotWipe(
   for (const leaf of cardLeaves) refuseNeeded(leaf, rest);
   const doomed = cardLeaves.length === 0 ? [] : await found(tokens, cardLeaves);
   refuseAbsent(slot, cardLeaves, doomed);
-  const losses = new Map<Doomed, string[]>();
-  for (const each of doomed) {
-    const keys = each.keys.map(({ key }) => key);
-    losses.set(each, await refuseLastOpener(context, each.token.device.card, each.token.options.title, keys));
-  }
+  // What is certain is judged before a PIN is asked for; which AES key it is shows only after it.
+  for (const each of doomed) await guarded(context, each, ({ leaf }) => leaf.kind !== "card-aes");
   let sure = doomed;
   return {
     notes: leaves.filter((leaf) => !isCardLeaf(leaf)).map(staysWhereItIs),
@@ -63,17 +60,17 @@ export async function slotWipe(
       ),
     titles: () => sure.flatMap(({ token, keys }) => keys.map(({ key }) => title(token, key))),
     async prepare() {
-      for (const each of doomed) await confirmed(context, each, losses.get(each) ?? []);
       const checked: Doomed[] = [];
       for (const { token, keys } of doomed) {
         const { card } = token.device;
         if (card.loggedIn !== "user-pin") await card.verifyUserPin(token.options.pin);
         const own: LeafOnCard[] = [];
         for (const key of keys) if (await isLeafKey(card, key)) own.push(key);
-        checked.push({ token, keys: own });
+        if (own.length > 0) checked.push({ token, keys: own });
       }
       refuseAbsent(slot, cardLeaves, checked);
       sure = checked;
+      for (const each of sure) await confirmed(context, each, await guarded(context, each, () => true));
     },
     async destroy() {
       for (const { token, keys } of sure) await destroyed(context, slot, token, keys);
@@ -97,6 +94,16 @@ async function found(
     if (keys.length > 0) doomed.push({ token, keys });
   }
   return doomed;
+}
+
+/** The vaults that hang on these keys, in words. @throws HsmError `VAULT_ONLY_OPENER` (refused) */
+async function guarded(
+  context: CommandContext,
+  { token, keys }: Doomed,
+  counts: (key: LeafOnCard) => boolean,
+): Promise<string[]> {
+  const going = keys.filter(counts).map(({ key }) => key);
+  return going.length === 0 ? [] : refuseLastOpener(context, token.device.card, token.options.title, going);
 }
 
 async function confirmed(context: CommandContext, { token, keys }: Doomed, vaults: readonly string[]): Promise<void> {

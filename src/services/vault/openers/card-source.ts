@@ -1,4 +1,4 @@
-import type { KeyInUse } from "../../../cards/smartcard-hsm/keys/token-key.ts";
+import type { KeyInUse, TokenKey } from "../../../cards/smartcard-hsm/keys/token-key.ts";
 import type { PinState } from "../../../cards/smartcard-hsm/token-status.ts";
 import type { LeafKey } from "../../../crypto/vault/leaf.ts";
 import { HsmError } from "../../../errors.ts";
@@ -28,14 +28,17 @@ interface Found {
  * presented to a card that holds no key of the vault, and at most once.
  */
 export function cardSource(card: VaultCard, options: CardSourceOptions): KeySource {
-  const found = new Map<string, Found>();
+  // More than one only of AES keys: nothing but a computation tells them apart where the vault has no hints.
+  const found = new Map<string, Found[]>();
   const secrets: Uint8Array[] = [];
   let login: Promise<void> | undefined;
 
   const note = async (ref: LeafRef, leaf: CardLeaf, key: KeyInUse): Promise<void> => {
     const metadata = key.metadata ?? (await card.keyMetadata(key.ref));
     const usable = { ...key, metadata };
-    found.set(name(ref), { ref: { ...ref, leaf }, key: usable, obstacle: obstacle(leaf.kind, usable, options.title) });
+    const one = { ref: { ...ref, leaf }, key: usable, obstacle: obstacle(leaf.kind, usable, options.title) };
+    const others = (found.get(name(ref)) ?? []).filter((other) => other.key.ref !== key.ref);
+    found.set(name(ref), [...others, one]);
   };
 
   return {
@@ -54,24 +57,21 @@ export function cardSource(card: VaultCard, options: CardSourceOptions): KeySour
         for (const ref of missing) {
           const { leaf } = ref;
           if (!isCardLeaf(leaf)) continue;
-          const key = keys.find((each) =>
-            leaf.kind === "card-aes" ? mayBeAes(leaf, each) : isPublicHalf(leaf, each.publicKey),
-          );
-          if (key !== undefined) await note(ref, leaf, key);
+          const own = (key: TokenKey) =>
+            leaf.kind === "card-aes" ? mayBeAes(leaf, key) : isPublicHalf(leaf, key.publicKey);
+          const candidates = keys.filter(own);
+          for (const key of leaf.kind === "card-aes" ? candidates : candidates.slice(0, 1)) await note(ref, leaf, key);
         }
       }
       return wanted.flatMap((ref): LeafMatch[] => {
-        const known = found.get(name(ref));
+        const known = usableFirst(found.get(name(ref)) ?? []);
         if (known === undefined) return [];
         const how = known.ref.leaf.kind === "card-aes" ? "possible" : "certain";
         return [{ ref, how, ...(known.obstacle === undefined ? {} : { note: known.obstacle.message }) }];
       });
     },
     async keys(refs) {
-      const matched = refs.flatMap((ref) => {
-        const known = found.get(name(ref));
-        return known === undefined ? [] : [{ given: ref, ...known }];
-      });
+      const matched = refs.flatMap((ref) => (found.get(name(ref)) ?? []).map((known) => ({ given: ref, ...known })));
       const usable = matched.filter((each) => each.obstacle === undefined);
       if (usable.length === 0) {
         const reason = matched.find((each) => each.obstacle !== undefined)?.obstacle;
@@ -83,6 +83,7 @@ export function cardSource(card: VaultCard, options: CardSourceOptions): KeySour
       await login;
       const keys = new Map<LeafRef, LeafKey>();
       for (const { given, ref, key } of usable) {
+        if (keys.has(given)) continue;
         const leafKey = await leafKeyOf(card, ref.leaf, key);
         if (leafKey === undefined) continue;
         keys.set(given, leafKey);
@@ -128,12 +129,16 @@ async function atHint(card: VaultCard, leaf: CardLeaf): Promise<KeyInUse | null>
 }
 
 /** Whether a slot with a single key was found: then the others need not be looked for, at two exchanges a key. */
-function opensAlone(wanted: readonly LeafRef[], found: ReadonlyMap<string, Found>): boolean {
+function opensAlone(wanted: readonly LeafRef[], found: ReadonlyMap<string, readonly Found[]>): boolean {
   return wanted.some((ref) => {
-    const known = found.get(name(ref));
+    const [known] = found.get(name(ref)) ?? [];
     if (known === undefined || known.obstacle !== undefined || known.ref.leaf.kind === "card-aes") return false;
     return wanted.filter(({ slot }) => slot === ref.slot).length === 1;
   });
+}
+
+function usableFirst(candidates: readonly Found[]): Found | undefined {
+  return candidates.find((each) => each.obstacle === undefined) ?? candidates[0];
 }
 
 function name({ slot, leg }: LeafRef): string {
