@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
-import { beforeAll, describe, expect, test } from "vitest";
-import { missing, stackNeeds, withPcscd } from "../support/needs.ts";
+import { beforeAll, expect, test } from "vitest";
+import { describeWith, stackNeeds, withPcscd } from "../support/needs.ts";
 import { bin, describeBuilt, Running } from "./support/built.ts";
 import { secretEnv, secrets } from "./support/officer.ts";
 import { TestWorld } from "./support/test-io.ts";
@@ -16,13 +16,8 @@ interface Step {
   readonly out: string;
 }
 
-const suite =
-  missing(...stackNeeds) === null
-    ? describe
-    : (name: string, body: () => void) => describe.skip(`${name} (left out: ${missing(...stackNeeds)})`, body);
-
 describeBuilt("vaults through pcscd and vpcd readers", () => {
-  suite("a card and a FIDO2 device", () => {
+  describeWith(stackNeeds, "a card and a FIDO2 device", () => {
     const steps = new Map<string, Step>();
     const step = (name: string): Step => steps.get(name) ?? { code: -1, out: `no step ${name}` };
     let told = "";
