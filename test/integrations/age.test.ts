@@ -140,7 +140,8 @@ describeBuilt("age", () => {
 
     test("on a terminal age asks for the PIN, with token and tries, before any helper", async () => {
       const env = { ...process.env, ...shop.env, HSMADM_DEVICE: "sim:office", HSMADM_PASSPHRASE_HELPER: "exit 1" };
-      const running = new Running("script", ["-qec", "age -d -j hsmadm all.age", "/dev/null"], {
+      // No echo from the start: age asks first and only then turns it off, which a quick answer overtakes.
+      const running = new Running("script", ["-qec", "stty -echo; age -d -j hsmadm all.age", "/dev/null"], {
         cwd: shop.folder,
         env,
       });
