@@ -66,6 +66,20 @@ beforeAll(async () => {
 });
 
 describe.each(kinds)("a key %s, %s", (label, _type, _options, signature) => {
+  test("OpenSSL verifies what it signs, and not what it did not", async () => {
+    const [signed, key] = [world.path(`${label}.sig`), world.path(`${label}.public`)];
+    const [data, other] = [world.path(`${label}.data`), world.path(`${label}.other`)];
+    writeFileSync(data, `signed by ${label}`);
+    writeFileSync(other, `not signed by ${label}`);
+    const scheme = label === "pss" ? "--scheme pss" : "";
+    await officer.gets(0, `key sign ${label} --hash sha256 ${scheme} --in ${data} --out ${signed} ${at}`);
+    await officer.gets(0, `key public ${label} --pem --out ${key} --device sim:c`);
+    const padding = label === "pss" ? ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:-1"] : [];
+    const verify = (file: string) =>
+      spawnSync("openssl", ["dgst", "-sha256", "-verify", key, ...padding, "-signature", signed, file]).status;
+    expect([verify(data), verify(other)]).toEqual([0, 1]);
+  });
+
   test("OpenSSL verifies its request", async () => {
     const path = world.path(`${label}.csr`);
     await told(
