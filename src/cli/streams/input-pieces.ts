@@ -31,8 +31,8 @@ function opened(path: string): Promise<number> {
 }
 
 /**
- * One piece of memory for all of them: fresh memory, as a stream takes it, costs a page fault for every 4 KiB. What a file
- * has is there or comes at once; a thread that waited for it would cost more than it saves, most of all on a busy machine.
+ * One piece of memory for all of them: fresh memory, as a stream takes it, costs a page fault for every 4 KiB. Reading
+ * is a copy as a rule, and a trip through another thread for it costs more than the copy.
  */
 async function* filePieces(fd: number, keepOpen: boolean, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const memory = new Uint8Array(pieceBytes);

@@ -6,13 +6,17 @@ import { writeAll } from "./write-all.ts";
 /** Of a pipe, a terminal, a socket; and what is written to a stream after one of these. */
 const goneCodes: readonly string[] = ["EPIPE", "EIO", "ECONNRESET", "ERR_STREAM_DESTROYED"];
 
+/** Looked at once: a process keeps the standard output it was started with. */
+let outputIsPipe: boolean | undefined;
+
 /** Data to standard output, be it a file or a pipe. @throws as `CliIo.pour` does */
 export async function pourOut(pieces: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
   throwIfInterrupted(signal);
   try {
     // A pipe's reader may keep us waiting: only the event loop can be called back from that.
-    if (isPipe()) await pipe(pieces, signal);
-    else writeAll(1, pieces);
+    outputIsPipe ??= isPipe();
+    if (outputIsPipe) await pipe(pieces, signal);
+    else await writeAll(1, pieces);
   } catch (error) {
     if (error instanceof HsmError) throw error;
     throw isGone(error as NodeJS.ErrnoException) ? gone(error) : notWritable(error);

@@ -1,7 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 
-/** What may gather in memory before the disk begins with it. */
-const stepBytes = 32 * 1024 * 1024;
+/** What may gather in memory before the disk begins with it. With less, writing and syncing get into each other's way. */
+const stepBytes = 128 * 1024 * 1024;
 
 /** Has the disk work while the rest of a file is made, so that the sync at its end finds little left to do. */
 export interface SyncBehind {

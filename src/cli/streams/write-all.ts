@@ -1,11 +1,14 @@
-import { writevSync } from "node:fs";
+import { writev } from "node:fs";
 
-/**
- * Writes the pieces one after the other from where the file stands, however few the system takes at a time. Into a file
- * that is a copy; a trip through another thread costs more than the copy.
- */
-export function writeAll(fd: number, pieces: readonly Uint8Array[]): void {
-  for (let left = pieces; left.length > 0; ) left = behind(left, writevSync(fd, left));
+/** Writes the pieces one after the other from where the file stands, however few the system takes at a time. */
+export async function writeAll(fd: number, pieces: readonly Uint8Array[]): Promise<void> {
+  for (let left = pieces; left.length > 0; ) left = behind(left, await written(fd, left));
+}
+
+function written(fd: number, pieces: readonly Uint8Array[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    writev(fd, pieces, (error, length) => (error === null ? resolve(length) : reject(error)));
+  });
 }
 
 /** What is left of the pieces behind the first `length` bytes. */

@@ -70,7 +70,7 @@ function standardOutput({ io, output, signal }: CommandContext): Write {
 async function giveToFile(pieces: AsyncIterable<Uint8Array>, file: FileHandle, signal: AbortSignal): Promise<number> {
   const sync = syncBehind(file);
   const write: Write = async (batch) => {
-    writeAll(file.fd, batch);
+    await writeAll(file.fd, batch);
     sync.wrote(lengthOf(batch));
   };
   let bytes = 0;
