@@ -48,7 +48,8 @@ describeBuilt("the passphrase helper", () => {
   });
 
   test("one that is not there is tried once, then nobody can be asked", async () => {
-    const helper = `echo x >>${shop.path("asked-127")}; exec /nonexistent/program`; // A path: PATH may hold folders a user may not search, which is another exit code.
+    // A path, because PATH may hold folders a user may not search, which is another exit code.
+    const helper = `echo x >>${shop.path("asked-127")}; exec /nonexistent/program`;
     const { code, stderr } = await shop.sh(`${open},sim:other`, { HSMADM_PASSPHRASE_HELPER: helper });
     expect([code, stderr]).toEqual([2, expect.stringContaining("nobody can be asked")]);
     expect(readFileSync(shop.path("asked-127"), "utf8")).toBe("x\n");
