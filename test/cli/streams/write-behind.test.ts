@@ -90,12 +90,12 @@ describe("writing behind", () => {
       throw new Error("full");
     };
     const writer = writeBehind(full);
-    writer.push(new Uint8Array(1));
-    writer.push(new Uint8Array(1));
+    void writer.push(new Uint8Array(1));
+    void writer.push(new Uint8Array(1));
     await expect(writer.end()).rejects.toThrow("full");
     expect(() => writer.push(new Uint8Array(1))).toThrow("full");
     const other = writeBehind(full);
-    other.push(new Uint8Array(1));
+    void other.push(new Uint8Array(1));
     await expect(other.push(new Uint8Array(2 * mebibyte))).rejects.toThrow("full");
     expect(writes).toBe(2);
   });
@@ -103,8 +103,8 @@ describe("writing behind", () => {
   test("abandoned, it ends what runs and drops the rest", async () => {
     const place = new SlowPlace();
     const writer = writeBehind(place.write);
-    writer.push(Uint8Array.of(1));
-    writer.push(Uint8Array.of(2));
+    void writer.push(Uint8Array.of(1));
+    void writer.push(Uint8Array.of(2));
     const over = writer.abandon();
     await place.takesAll();
     await over;
